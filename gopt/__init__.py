@@ -1,0 +1,1 @@
+"""gopt: an optimizing compiler for ONNX graphs."""
