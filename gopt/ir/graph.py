@@ -8,7 +8,7 @@ adjacency: an edge between a value and an op has the operand (or result) slot as
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -266,9 +266,11 @@ class Graph:
         op.outputs = tuple(results)
         self._edited()
 
-    def replace_uses(self, old: Value, new: Value) -> None:
-        """Make every use of `old` by an op, captures included, and every export of it one of `new`."""
+    def replace_uses(self, old: Value, new: Value, keep: Collection[Op] = ()) -> None:
+        """Make every export of `old`, and every use by an op that is not in `keep`, captures included, one of `new`."""
         for op, slot in self.uses(old):
+            if op in keep:
+                continue
             self._unlink(op, slot, old)
             if isinstance(slot, Capture):
                 op.captures[slot.inner] = new

@@ -1,0 +1,276 @@
+"""The driver: a worklist that applies rules until none matches, and owns the legality of what they do.
+
+Rules are looked up by the type of an op and the types of its operands' producers; the lookup is computed once for each
+combination that occurs, so that an op without a candidate costs one dictionary access. After a commit only what can
+have become a match is tried again: the new ops, the users within pattern depth of what changed, and the users of values
+that just became single-use. Requeuing all users instead is quadratic where constants fan out.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from .. import analysis, ops
+from ..errors import GoptError, PassError, RewriteLoopError
+from ..ir import Graph, Op, Role, Value
+from .builder import Reject, Rewriter
+from .context import Context
+from .match import Match, keywords, matches
+from .pattern import Const, Each, Either, OpPattern, Optional_, Pattern
+from .rule import Rule
+
+_CONST = "="
+_OTHER = ""
+_MAX_GENERATION = 200
+"""An op that so many commits in a row have remade is in a loop; the longest honest chains are far below."""
+
+Key = tuple[str, ...]
+
+
+class RuleIndex:
+    """Candidate rules by root type and operand producers; built once for a list of rules."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.rules = tuple(rules)
+        self.depth = max((p.depth() for r in rules for p in r.roots), default=0)
+        self.by_type: dict[tuple[str, str], list[tuple[Rule, OpPattern]]] = {}
+        for rule in rules:
+            for root in rule.roots:
+                for op_type in root.types:
+                    self.by_type.setdefault((root.domain, op_type), []).append((rule, root))
+        self._cache: dict[tuple[str, str, Key], tuple[Rule, ...]] = {}
+
+    def candidates(self, op: Op) -> tuple[Rule, ...]:
+        """The rules whose root and first level of operands fit the op, in the order in which they were given."""
+        if (op.domain, op.op_type) not in self.by_type:
+            return ()
+        key = (op.domain, op.op_type, operand_key(op))
+        found = self._cache.get(key)
+        if found is None:
+            rules: dict[Rule, None] = {}
+            # Where an attribute became an operand, the slots as spelled say nothing: every rule of the type may fit.
+            moved = ops.operands(op) is not op.inputs
+            for rule, root in self.by_type[key[:2]]:
+                if moved or _could_fit(root, key[2], op):
+                    rules[rule] = None
+            found = self._cache[key] = tuple(rules)
+        return found
+
+
+def operand_key(op: Op) -> Key:
+    """For each operand the type of the op that makes it, or that it is constant, or neither."""
+    key = []
+    for value in op.inputs:
+        if value is None:
+            key.append("-")
+        elif value.role is Role.RESULT:
+            producer = value.producer
+            key.append(_OTHER if producer is None else producer.op_type)
+        else:
+            key.append(_CONST if value.role is not Role.INPUT and value.const is not None else _OTHER)
+    return tuple(key)
+
+
+def _could_fit(root: OpPattern, key: Key, op: Op) -> bool:
+    named, _ = keywords(root, op.op_type)
+    if any(isinstance(p, Each) for p in root.operands):
+        return True
+    wanted = [*enumerate(root.operands), *named]
+    if all(_slot_fits(pattern, key[slot] if slot < len(key) else "-") for slot, pattern in wanted):
+        return True
+    found = ops.opdef(op)
+    if found is None or not found.commutative or len(root.operands) != 2 or len(key) != 2:
+        return False
+    return _slot_fits(root.operands[0], key[1]) and _slot_fits(root.operands[1], key[0])
+
+
+def _slot_fits(pattern: Pattern, kind: str) -> bool:
+    if isinstance(pattern, Optional_):
+        return kind == "-" or _slot_fits(pattern.inner, kind)
+    if kind == "-":
+        return False
+    if isinstance(pattern, Const):
+        return kind == _CONST
+    if isinstance(pattern, OpPattern):
+        return kind in pattern.types
+    if isinstance(pattern, Either):
+        return any(_slot_fits(c, kind) for c in pattern.choices)
+    return True
+
+
+class Driver:
+    """Applies the rules of an index to one model."""
+
+    def __init__(self, ctx: Context, index: RuleIndex) -> None:
+        self.ctx = ctx
+        self.index = index
+        self._queue: deque[Op] = deque()
+        self._queued: set[Op] = set()
+        self._generation: dict[Op, int] = {}
+
+    def run(self, seeds: Iterable[Op] | None = None) -> int:
+        """Rewrite until no rule matches; returns the number of commits.
+
+        Args:
+            seeds: ops to start from (and their users within pattern depth); None for all.
+
+        Raises:
+            RewriteLoopError: rules undo each other for ever.
+            PassError: a rule raised.
+        """
+        analysis.infer(self.ctx.model)
+        start = len(self.ctx.ledger.entries)
+        if seeds is None:
+            for graph in self.ctx.model.graphs():
+                for op in graph.ops:
+                    if (op.domain, op.op_type) in self.index.by_type:
+                        self._push(op)
+        else:
+            for op in seeds:
+                if op.graph is not None:
+                    self._push_below(op)
+        while self._queue and not self.ctx.ledger.exhausted:
+            op = self._queue.popleft()
+            self._queued.discard(op)
+            if op.graph is not None:
+                for rule in self.index.candidates(op):
+                    if self._apply(rule, op):
+                        break
+        return len(self.ctx.ledger.entries) - start
+
+    def _push(self, op: Op) -> None:
+        if op not in self._queued:
+            self._queued.add(op)
+            self._queue.append(op)
+
+    def _push_below(self, op: Op) -> None:
+        """Queue an op and its users within pattern depth."""
+        level = {op: None}
+        for _ in range(max(self.index.depth, 1)):
+            below: dict[Op, None] = {}
+            for user in level:
+                self._push(user)
+                if user.graph is not None:
+                    for value in user.outputs:
+                        if value is not None:
+                            below.update(dict.fromkeys(user.graph.users(value)))
+            level = below
+
+    def _apply(self, rule: Rule, op: Op) -> bool:
+        ledger = self.ctx.ledger
+        if rule.since > op.opset and not op.domain:
+            return False
+        for match in matches(rule.pattern, op):
+            why = _not_legal(match)
+            if not why:
+                why = self._build_and_commit(rule, op, match)
+                if not why:
+                    return True
+            ledger.reject(rule.name, op, why)
+            if op.graph is None:
+                break
+        return False
+
+    def _build_and_commit(self, rule: Rule, op: Op, match: Match) -> str:
+        """Commit one match; returns why not, or ""."""
+        graph = op.graph
+        assert graph is not None
+        rw = Rewriter(graph, op)
+        captures = {name: match.bindings.get(name) for name in captured(rule)}
+        try:
+            built = rule.fn(rw, **captures)
+        except ops.NotAvailable as error:
+            return str(error)
+        except GoptError:
+            raise
+        except Exception as error:
+            raise PassError(f"rule {rule.name} failed on {op.label}: {type(error).__name__}: {error}") from error
+        if isinstance(built, Reject):
+            return built.reason
+        mapping = _mapping(rule, op, built)
+        if isinstance(mapping, str):
+            return mapping
+        matched = list(match.ops)
+        operands = {v: None for m in matched for v in m.inputs if v is not None}
+        generation = 1 + max(self._generation.get(m, 0) for m in matched)
+        if not self.ctx.replace(rule.name, mapping, rw.staged, numerics=rule.numerics):
+            return self.ctx.why
+        self._requeue(graph, mapping, rw.staged, operands, generation)
+        return ""
+
+    def _requeue(
+        self, graph: Graph, mapping: dict[Value, Value], staged: list[Op], operands: dict[Value, None], generation: int
+    ) -> None:
+        for op in staged:
+            if op.graph is not None:
+                self._generation[op] = generation
+                self._push(op)
+        if generation > _MAX_GENERATION:
+            raise RewriteLoopError(self._cycle())
+        for new in mapping.values():
+            if new.graph is graph:
+                for user in tuple(graph.users(new)):
+                    self._push_below(user)
+        for value in operands:
+            if value.graph is graph and value.role is Role.RESULT and value.use_count == 1:
+                for user in tuple(graph.users(value)):
+                    self._push_below(user)
+
+    def _cycle(self) -> str:
+        recent = [e.rule for e in self.ctx.ledger.entries[-_MAX_GENERATION:]]
+        for length in range(1, len(recent) // 2):
+            if recent[-length:] == recent[-2 * length : -length]:
+                return "rewrite loop: " + " -> ".join([*recent[-length:], recent[-length]])
+        return "rewrite loop among: " + ", ".join(dict.fromkeys(recent))
+
+
+def captured(rule: Rule) -> tuple[str, ...]:
+    """Names of the captures that the rule's function takes."""
+    found = _PARAMETERS.get(rule)
+    if found is None:
+        code = rule.fn.__code__
+        names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+        known = set(rule.pattern.captures())
+        found = _PARAMETERS[rule] = tuple(n for n in names if n in known)
+    return found
+
+
+_PARAMETERS: dict[Rule, tuple[str, ...]] = {}
+
+
+def _not_legal(match: Match) -> str:
+    """Why the results of a match's interior ops keep it from being rewritten; "" if they do not."""
+    for op in match.ops:
+        if ops.is_random(op):
+            return f"{op.label} is random"
+    for op in match.pinned:
+        for value in op.outputs:
+            if value is None or value.graph is None:
+                continue
+            if value.is_output:
+                return f"{value.name!r} is an output of the graph"
+            if any(user not in match.ops for user in value.graph.users(value)):
+                return f"{value.name!r} is used elsewhere"
+    return ""
+
+
+def _mapping(rule: Rule, op: Op, built: object) -> dict[Value, Value] | str:
+    news = built if isinstance(built, (tuple, list)) else (built,)
+    mapping: dict[Value, Value] = {}
+    for old, new in zip(op.outputs, news):
+        if old is not None and new is not None:
+            if not isinstance(new, Value):
+                raise PassError(f"rule {rule.name} returned {new!r}, not a value")
+            mapping[old] = new
+    if not mapping:
+        raise PassError(f"rule {rule.name} returned no value")
+    for value in op.outputs:
+        if value is not None and value not in mapping and (value.is_output or value.use_count):
+            return f"result {value.name!r} of {op.label} is used"
+    return mapping
+
+
+def apply_rules(ctx: Context, rules: Sequence[Rule], seeds: Iterable[Op] | None = None) -> int:
+    """Apply rules to the context's model until none matches; returns the number of commits (see `Driver.run`)."""
+    return Driver(ctx, RuleIndex(rules)).run(seeds)
