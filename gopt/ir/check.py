@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..errors import GraphError
 from .graph import Graph
 from .model import Model
-from .node import Capture, Op, Role, Value
+from .node import Capture, Op, Role, Slot, Value
 
 
 def check(model: Model) -> None:
@@ -50,7 +50,7 @@ def _check_names(graph: Graph, outer_names: frozenset[str]) -> frozenset[str]:
 def _check_op(graph: Graph, op: Op) -> None:
     if op.graph is not graph:
         raise GraphError(f"{op.label} says that it is in another graph")
-    expected = {(id(v), k) for k, v in enumerate(op.inputs) if v is not None}
+    expected: set[tuple[int, Slot]] = {(id(v), k) for k, v in enumerate(op.inputs) if v is not None}
     expected |= {(id(o), Capture("capture", i.graph, i)) for i, o in op.captures.items() if i.graph is not None}
     edges = graph.nx.in_edges(op, keys=True)
     if {(id(v), key) for v, _, key in edges} != expected:

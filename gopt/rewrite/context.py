@@ -184,15 +184,15 @@ def _growth(mapping: Mapping[Value, Value], staged: Sequence[Op]) -> int:
     if total <= 1 << 12:
         return total
     freed: dict[Value, None] = {}
-    todo = [op for old in mapping if (op := old.producer) is not None]
+    todo = [made for old in mapping if (made := old.producer) is not None]
     seen: dict[Op, None] = {}
     kept = {v for op in staged for v in op.inputs} | set(mapping.values())
     while todo:
-        op = todo.pop()
-        if op in seen:
+        died = todo.pop()
+        if died in seen:
             continue
-        seen[op] = None
-        for value in op.inputs:
+        seen[died] = None
+        for value in died.inputs:
             if value is None or value in kept or value.use_count != 1 or value.is_output:
                 continue
             if value.role is Role.CONST:

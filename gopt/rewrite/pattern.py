@@ -1,7 +1,8 @@
 """Patterns: what a rule looks for, written with `P`.
 
-`P.Conv("x", P.const("w"), B=P.opt(P.const("b")))` reads: a Conv whose first operand is anything (called x), whose second
-is constant, whose third is constant or absent. A pattern is a small tree, rooted at the op whose results are replaced.
+`P.Conv("x", P.const("w"), B=P.opt(P.const("b")))` reads: a Conv whose first operand is anything (called x), whose
+second is constant, whose third is constant or absent. A pattern is a small tree, rooted at the op whose results are
+replaced.
 """
 
 from __future__ import annotations
