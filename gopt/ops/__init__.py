@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from .evaluate import Call, NoKernel, evaluate
 from .registry import InferRule, Kernel, OpDef, define, definitions, find, is_random, kernel, opdef, shape_rule
-from .view import attribute, has_operand, ints, is_current, operands, slot
+from .schemas import schema
+from .versions import is_current
+from .view import UnboundAttribute, attribute, constant_operand, has_operand, ints, is_bound, operands, slot
 
 __all__ = [
     "Call",
@@ -12,18 +14,22 @@ __all__ = [
     "Kernel",
     "NoKernel",
     "OpDef",
+    "UnboundAttribute",
     "attribute",
+    "constant_operand",
     "define",
     "definitions",
     "evaluate",
     "find",
     "has_operand",
     "ints",
+    "is_bound",
     "is_current",
     "is_random",
     "kernel",
     "opdef",
     "operands",
+    "schema",
     "shape_rule",
     "slot",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..ir import Array, Op, Type, Value
 
@@ -101,7 +101,7 @@ def define(
     return found
 
 
-def shape_rule(*names: str, domain: str = "", **flags: bool) -> Callable[[InferRule], InferRule]:
+def shape_rule(*names: str, domain: str = "", **flags: Any) -> Callable[[InferRule], InferRule]:
     """Register the decorated function as the shape rule of the named operators."""
 
     def decorate(function: InferRule) -> InferRule:
@@ -112,7 +112,7 @@ def shape_rule(*names: str, domain: str = "", **flags: bool) -> Callable[[InferR
     return decorate
 
 
-def kernel(*names: str, domain: str = "", **flags: bool) -> Callable[[Kernel], Kernel]:
+def kernel(*names: str, domain: str = "", **flags: Any) -> Callable[[Kernel], Kernel]:
     """Register the decorated function as the kernel of the named operators."""
 
     def decorate(function: Kernel) -> Kernel:
