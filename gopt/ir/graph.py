@@ -408,6 +408,8 @@ class Graph:
         self._pred[value] = {}
 
     def _detach(self, value: Value) -> None:
+        for source in self._pred[value]:
+            del self._succ[source][value]
         del self._node[value], self._succ[value], self._pred[value]
         value.graph = None
 

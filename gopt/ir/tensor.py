@@ -71,6 +71,7 @@ class ArrayTensor(Tensor):
     __slots__ = ("_array",)
 
     def __init__(self, array: Array, dtype: DType | None = None) -> None:
+        array = np.asarray(array)  # numpy's functions return scalars where they could return rank 0
         dtype = dtype_of(array) if dtype is None else dtype
         super().__init__(dtype, array.shape)
         if dtype is DType.STRING and array.dtype.kind != "O":
