@@ -7,6 +7,8 @@ Per operator, all versions of it together:
     attrs     name -> [kind, [version, default], ...] from the version on; [version] alone: it is gone from there on
     types     [version, mask, ...]: element types that each input may have from that version on, as a bit mask over
               TensorProto.DataType; 0 where something else than a tensor may stand
+    vars      names of the inputs' type variables in the newest schema: inputs of one name have one type
+    least     [version, number of inputs that must be there] from that version on
 """
 
 from __future__ import annotations
@@ -46,6 +48,8 @@ def _operator(versions: dict[int, defs.OpSchema]) -> dict[str, Any]:
         "outputs": [p.name + _SUFFIX.get(p.option, "") for p in newest.outputs],
         "attrs": {name: _attribute(name, living) for name in _names(living)},
         "types": _types(living),
+        "vars": [p.type_str for p in newest.inputs],
+        "least": _least(living),
     }
 
 
@@ -86,6 +90,14 @@ def _types(versions: dict[int, defs.OpSchema]) -> list[list[int]]:
         row = [_mask(parameter) for parameter in schema.inputs]
         if not rows or rows[-1][1:] != row:
             rows.append([version, *row])
+    return rows
+
+
+def _least(versions: dict[int, defs.OpSchema]) -> list[list[int]]:
+    rows: list[list[int]] = []
+    for version, schema in versions.items():
+        if not rows or rows[-1][1] != schema.min_input:
+            rows.append([version, schema.min_input])
     return rows
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from .evaluate import Call, NoKernel, evaluate
+from .build import available, constant, make
+from .evaluate import Call, NoKernel, evaluate, output_bytes, work
+from .forms import NotAvailable
 from .registry import InferRule, Kernel, OpDef, define, definitions, find, is_random, kernel, opdef, shape_rule
-from .schemas import schema
+from .schemas import Schema, schema
 from .versions import is_current
 from .view import UnboundAttribute, attribute, constant_operand, has_operand, ints, is_bound, operands, slot
 
@@ -13,9 +15,13 @@ __all__ = [
     "InferRule",
     "Kernel",
     "NoKernel",
+    "NotAvailable",
     "OpDef",
+    "Schema",
     "UnboundAttribute",
     "attribute",
+    "available",
+    "constant",
     "constant_operand",
     "define",
     "definitions",
@@ -27,9 +33,12 @@ __all__ = [
     "is_current",
     "is_random",
     "kernel",
+    "make",
     "opdef",
     "operands",
+    "output_bytes",
     "schema",
     "shape_rule",
     "slot",
+    "work",
 ]

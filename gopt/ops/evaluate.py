@@ -1,4 +1,4 @@
-"""Runs an operator on arrays."""
+"""Runs an operator on arrays, and tells beforehand what that would cost."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ..errors import GoptError
-from ..ir import Array, Op
-from .view import attribute
+from ..ir import Array, DType, Op, TensorType, Value
+from .registry import opdef
+from .versions import is_current
+from .view import attribute, moved_array, spelled_as_attribute
 
 
 class NoKernel(GoptError):
@@ -53,9 +57,79 @@ class Call:
 
 
 def evaluate(op: Op, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
-    """Results of the op for arrays given for `op.inputs` as spelled.
+    """Results of the op for arrays given for `op.inputs` as spelled; omitted results may be missing at the end.
+
+    Floating-point exceptions give what IEEE 754 says and no warning. The caller bounds the cost (`output_bytes`,
+    `work`).
 
     Raises:
-        NoKernel: it cannot be computed.
+        NoKernel: it cannot be computed: no kernel, operands that the operator does not take, or a case in which
+            runtimes differ.
     """
-    raise NotImplementedError
+    known = opdef(op)
+    if known is not None and (known.random or known.control) and not is_current(op):
+        raise NoKernel(f"{op.label} is not a function of its operands alone")
+    try:
+        with np.errstate(all="ignore"):
+            if known is None or known.kernel is None or not is_current(op):
+                from .reference import run
+
+                return run(op, arrays)
+            found = known.kernel(Call(op, _viewed(op, arrays)))
+    except GoptError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
+        raise NoKernel(f"{op.label}: {type(error).__name__}: {error}") from error
+    return found if isinstance(found, tuple) else (found,)
+
+
+def _viewed(op: Op, arrays: Sequence[Array | None]) -> tuple[Array | None, ...]:
+    moved = spelled_as_attribute(op)
+    if not moved:
+        return tuple(arrays)
+    found = list(arrays)
+    for move in moved:
+        array = moved_array(op, move, found[0] if found else None)
+        if array is not None:
+            found += [None] * (move.slot + 1 - len(found))
+            found[move.slot] = array
+    return tuple(found)
+
+
+def output_bytes(op: Op) -> int | None:
+    """Bytes of all results, by their inferred types; None if a size is not known. Strings count 16 bytes each."""
+    total = 0
+    for value in op.outputs:
+        if value is None:
+            continue
+        size = _elements(value)
+        if size is None:
+            return None
+        dtype = value.type.dtype if isinstance(value.type, TensorType) else DType.UNDEFINED
+        total += 16 * size if dtype is DType.STRING else dtype.storage_bytes(size)
+    return total
+
+
+def work(op: Op) -> int | None:
+    """Elementary operations that evaluating the op takes, by inferred types; None if a size is not known."""
+    total = 0
+    for value in (*op.inputs, *op.outputs):
+        size = 0 if value is None else _elements(value)
+        if size is None:
+            return None
+        total += size
+    known = opdef(op)
+    if known is None or known.work is None:
+        return total
+    try:
+        own = known.work(op)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return None
+    return None if own is None else total + own
+
+
+def _elements(value: Value) -> int | None:
+    if isinstance(value.type, TensorType):
+        return value.type.size
+    constant = value.const
+    return None if constant is None else constant.size

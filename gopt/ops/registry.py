@@ -37,6 +37,8 @@ class OpDef:
         random: its results differ from run to run. `is_random` knows the operators that only sometimes are.
         quantize: of the QuantizeLinear/DequantizeLinear family; folding it would lose the quantization.
         control: has bodies.
+        work: number of elementary operations that its kernel does for an op of known types; None: as many as there are
+            elements among operands and results. Raises or gives None for what is not known.
     """
 
     name: str
@@ -48,6 +50,7 @@ class OpDef:
     random: bool = False
     quantize: bool = False
     control: bool = False
+    work: Callable[[Op], int | None] | None = None
 
 
 _standard: dict[str, OpDef] = {}
@@ -77,6 +80,7 @@ def define(
     domain: str = "",
     infer: InferRule | None = None,
     kernel: Kernel | None = None,
+    work: Callable[[Op], int | None] | None = None,
     **flags: bool,
 ) -> OpDef:
     """Register an operator, or complete its entry. Flags are the boolean fields of `OpDef`.
@@ -91,7 +95,7 @@ def define(
             _others[domain, name] = found
         else:
             _standard[name] = found
-    for field, given in (("infer", infer), ("kernel", kernel)):
+    for field, given in (("infer", infer), ("kernel", kernel), ("work", work)):
         if given is not None:
             if getattr(found, field) is not None:
                 raise ValueError(f"{name} has two entries for {field}")

@@ -20,6 +20,7 @@ class Schema:
         inputs: operand names of the newest version.
         variadic: the last operand may be repeated.
         slots: operand slot by lower-case name.
+        variables: names of the operands' type variables: operands of one name have one type.
         kinds: kinds of all attributes that any version has.
         defaults: newest default of each attribute that the newest version has (None: no default).
         filled: room for a reader to keep what it derived from the defaults, by version.
@@ -27,6 +28,7 @@ class Schema:
 
     __slots__ = (
         "_attrs",
+        "_least",
         "_types",
         "defaults",
         "deprecated",
@@ -35,18 +37,21 @@ class Schema:
         "kinds",
         "since",
         "slots",
+        "variables",
         "variadic",
     )
 
     def __init__(self, row: dict[str, Any]) -> None:
         self.since: tuple[int, ...] = tuple(v for v in row["since"] if isinstance(v, int))
-        self.deprecated: int = max((v[0] for v in row["since"] if isinstance(v, list)), default=0)
+        self.deprecated: int = row["since"][-1][0] if isinstance(row["since"][-1], list) else 0
         self.inputs = tuple(name.rstrip("?*") for name in row["inputs"])
         self.variadic = bool(row["inputs"]) and row["inputs"][-1].endswith("*")
         self.slots = {name.lower(): slot for slot, name in enumerate(self.inputs)}
+        self.variables: tuple[str, ...] = tuple(row["vars"])
         self.kinds = {name: AttrKind(entry[0]) for name, entry in row["attrs"].items()}
         self._attrs = {name: [(e[0], _value(e[1:])) for e in entry[1:]] for name, entry in row["attrs"].items()}
         self._types = [(types[0], tuple(types[1:])) for types in row["types"]]
+        self._least = [(since, least) for since, least in row["least"]]
         self.filled: dict[int, dict[str, Any]] = {}
         newest = self.since[-1]
         self.defaults = {name: self.default(name, newest) for name in self._attrs if self.has_attribute(name, newest)}
@@ -72,6 +77,10 @@ class Schema:
             if since <= version:
                 result = masks
         return result
+
+    def least(self, version: int) -> int:
+        """Number of operands that an op must have at a version."""
+        return next((least for since, least in reversed(self._least) if since <= version), 0)
 
     def takes(self, slot: int, dtype: DType, version: int) -> bool:
         """True if a tensor of that element type may stand in an operand slot at a version."""

@@ -103,3 +103,6 @@ _CHANGED: dict[str, tuple[int, Callable[[Op], bool] | None]] = {
     "Tile": (6, None),
     "Upsample": (_ALWAYS, None),
 }
+# The versions below which an op may not be written with the newest meaning.
+CHANGED_FOR_GOOD = {name: since for name, (since, _) in _CHANGED.items() if since != _ALWAYS}
+CHANGED_FOR_GOOD["BatchNormalization"] = 14

@@ -39,6 +39,7 @@ _PROTOBUF_ROOMS = (
     "gopt.ir.printer",
     "gopt.ir.parser",
     "gopt.analysis.*infer*",
+    "gopt.ops.reference",
 )
 CONFINED = {
     "onnx": _PROTOBUF_ROOMS,
