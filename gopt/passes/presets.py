@@ -1,0 +1,46 @@
+"""Presets: pipelines with a name, written `@name` wherever a pass may stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from ..errors import UsageError
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named pipeline.
+
+    Attributes:
+        name: without the @.
+        text: what it stands for.
+        help: one line.
+    """
+
+    name: str
+    text: str
+    help: str
+
+
+PRESETS: dict[str, Preset] = {
+    p.name: p
+    for p in (
+        Preset("default", "(inline,fold,clean,fuse)*", "what `gopt run` does when not told otherwise"),
+        Preset("ort", "@default", "for ONNX Runtime; the result stays portable ONNX"),
+    )
+}
+
+
+def preset(name: str) -> Preset:
+    """The preset called `name`.
+
+    Raises:
+        UsageError: there is none.
+    """
+    found = PRESETS.get(name)
+    if found is None:
+        close = get_close_matches(name, list(PRESETS), n=1)
+        hint = f"did you mean @{close[0]}?" if close else f"there are {', '.join('@' + p for p in PRESETS)}"
+        raise UsageError(f"there is no preset @{name}; {hint}")
+    return found
