@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import families
 from .build import available, constant, make
 from .evaluate import Call, NoKernel, evaluate, output_bytes, work
 from .forms import NotAvailable
@@ -9,6 +10,8 @@ from .registry import InferRule, Kernel, OpDef, define, definitions, find, is_ra
 from .schemas import Schema, schema
 from .versions import is_current
 from .view import UnboundAttribute, attribute, constant_operand, has_operand, ints, is_bound, operands, slot
+
+families.register()
 
 __all__ = [
     "Call",

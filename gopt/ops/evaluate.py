@@ -80,7 +80,8 @@ def evaluate(op: Op, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
         raise
     except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
         raise NoKernel(f"{op.label}: {type(error).__name__}: {error}") from error
-    return found if isinstance(found, tuple) else (found,)
+    results = found if isinstance(found, tuple) else (found,)
+    return tuple(np.asarray(r) for r in results)
 
 
 def _viewed(op: Op, arrays: Sequence[Array | None]) -> tuple[Array | None, ...]:
