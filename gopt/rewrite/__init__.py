@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .builder import Reject, Rewriter
+from .builder import Reject, RejectError, Rewriter
 from .context import Context
 from .driver import Driver, RuleIndex, apply_rules
 from .ledger import Entry, Ledger, Numerics, Origin, Rejection
@@ -22,6 +22,7 @@ __all__ = [
     "P",
     "Pattern",
     "Reject",
+    "RejectError",
     "Rejection",
     "Rewriter",
     "Rule",

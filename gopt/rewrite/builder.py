@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import ops
 from ..analysis import infer_op
-from ..errors import UsageError
+from ..errors import GoptError, UsageError
 from ..ir import Array, ArrayTensor, Attr, DType, Graph, Op, Role, Tensor, TensorType, Value
 
 
@@ -26,6 +26,10 @@ class Reject(NamedTuple):
     """A rule's refusal to rewrite a match."""
 
     reason: str
+
+
+class RejectError(GoptError):
+    """The same from deeper down: what a rule calls raises it where the rule would return `rw.reject(reason)`."""
 
 
 class Rewriter:

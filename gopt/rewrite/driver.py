@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from .. import analysis, ops
 from ..errors import GoptError, PassError, RewriteLoopError
 from ..ir import Graph, Op, Role, Value
-from .builder import Reject, Rewriter
+from .builder import Reject, RejectError, Rewriter
 from .context import Context
 from .match import Match, keywords, matches
 from .pattern import Const, Each, Either, OpPattern, Optional_, Pattern
@@ -180,7 +180,7 @@ class Driver:
         captures = {name: match.bindings.get(name) for name in captured(rule)}
         try:
             built = rule.fn(rw, **captures)
-        except ops.NotAvailable as error:
+        except (ops.NotAvailable, RejectError) as error:
             return str(error)
         except GoptError:
             raise
