@@ -179,9 +179,8 @@ class Registry:
     def _load_family(self, family: str) -> None:
         if family in self._loaded:
             return
+        self.add_package(importlib.import_module(f"{__package__}.{family}"))
         self._loaded.add(family)
-        package = importlib.import_module(f"{__package__}.{family}")
-        self.add_package(package)
 
     def add_package(self, package: ModuleType) -> list[Member]:
         """Add all that a package and the modules that it lists in MODULES (default: all of them) define."""
