@@ -6,10 +6,32 @@ from importlib import import_module
 
 FAMILIES = (
     "activation",
+    "attention",
     "cast",
+    "control",
+    "conv",
     "elementwise",
+    "gather",
     "logic",
+    "loss",
+    "matmul",
+    "ml",
+    "movement",
+    "norm",
+    "pool",
+    "quantize",
+    "random",
     "reduce",
+    "resize",
+    "rnn",
+    "scatter",
+    "select",
+    "sequence",
+    "shape",
+    "signal",
+    "text",
+    "vision",
+    "window",
 )
 
 

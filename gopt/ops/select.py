@@ -1,0 +1,164 @@
+"""Operators that make indices, ranges and one-hot rows, or select by value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+
+import numpy as np
+
+from ..ir import Array, Dim, DType, Op, Symbol, TensorType, Type
+from .evaluate import Call, NoKernel
+from .registry import kernel, shape_rule
+from .shapes import axis_of, tensor, typed
+from .sizes import derive
+from .trace import entry
+from .view import attribute, constant_operand, operands
+
+
+@shape_rule("OneHot")
+def _one_hot(op: Op) -> Sequence[Type | None]:
+    indices, values = tensor(op.inputs[0]), tensor(op.inputs[2])
+    if values is None:
+        return (None,)
+    if indices is None or indices.shape is None:
+        return (TensorType(values.dtype),)
+    depth = entry(op.inputs[1])
+    if depth is None:
+        constant = constant_operand(op, 1)
+        depth = Symbol() if constant is None or constant.size != 1 else int(constant.reshape(-1)[0])
+    axis = axis_of(attribute(op, "axis"), len(indices.shape) + 1)
+    return (TensorType(values.dtype, (*indices.shape[:axis], depth, *indices.shape[axis:])),)
+
+
+@kernel("OneHot")
+def _one_hot_kernel(call: Call) -> Array:
+    indices, depth, values = call[0], int(call[1].reshape(-1)[0]), call[2]
+    axis = axis_of(call.attribute("axis"), indices.ndim + 1)
+    if indices.dtype.kind == "f" and (indices != np.floor(indices)).any():
+        raise NoKernel("indices that are not whole")
+    # Negative indices count from the end; what is out of range has no hot element.
+    rows = np.where(indices < 0, indices + depth, indices)
+    column = np.arange(depth).reshape(-1, *(1,) * (indices.ndim - axis))
+    return np.asarray(np.where(np.expand_dims(rows, axis) == column, values[1], values[0]), values.dtype)
+
+
+@shape_rule("Range")
+def _range(op: Op) -> Sequence[Type | None]:
+    start = next((t for t in map(tensor, op.inputs) if t is not None), None)
+    if start is None:
+        return (None,)
+    return (TensorType(start.dtype, (_range_size(op),)),)
+
+
+def _range_size(op: Op) -> Dim:
+    bounds = [constant_operand(op, slot) for slot in range(3)]
+    if None not in [b if b is None else 0 for b in bounds]:
+        first, limit, step = (b.reshape(-1)[0].item() for b in bounds if b is not None)
+        return max(ceil((limit - first) / step), 0) if isinstance(first, float) else len(range(first, limit, step))
+    begin, end, by = entry(op.inputs[0]), entry(op.inputs[1]), entry(op.inputs[2])
+    if by == 1 and begin == 0 and end is not None:
+        return end if not isinstance(end, int) else max(end, 0)
+    if isinstance(begin, int) and isinstance(by, int) and by != 0 and end is not None:
+        return derive("range", begin, end, by)
+    return Symbol()
+
+
+@kernel("Range")
+def _range_kernel(call: Call) -> Array:
+    first, limit, step = (call[slot].reshape(-1)[0] for slot in range(3))
+    dtype = call[0].dtype
+    if dtype.kind in "iu":
+        return np.array(range(int(first), int(limit), int(step)), dtype)
+    wide = np.dtype(np.float64 if dtype == np.float64 else np.float32)
+    first, limit, step = wide.type(first), wide.type(limit), wide.type(step)
+    # In the arithmetic of the type, as runtimes do it: the count, then start + i * delta.
+    count = max(ceil((float(limit) - float(first)) / float(step)), 0)
+    if count != max(ceil((limit - first) / step), 0):
+        raise NoKernel("the number of elements depends on rounding")
+    return np.asarray(first + np.arange(count, dtype=wide) * step).astype(dtype)
+
+
+@shape_rule("EyeLike")
+def _eye_like(op: Op) -> Sequence[Type | None]:
+    data = tensor(op.inputs[0])
+    dtype = attribute(op, "dtype")
+    if dtype is not None:
+        return (TensorType(DType(dtype), None if data is None else data.shape),)
+    return (data,)
+
+
+@kernel("EyeLike")
+def _eye_like_kernel(call: Call) -> Array:
+    data, dtype = call[0], call.attribute("dtype")
+    rows, columns = data.shape
+    return np.eye(rows, columns, call.attribute("k"), dtype=np.int8).astype(
+        data.dtype if dtype is None else DType(dtype).numpy
+    )
+
+
+@shape_rule("NonZero")
+def _non_zero(op: Op) -> Sequence[Type | None]:
+    data = tensor(op.inputs[0])
+    # What a scalar gives is told in different ways by the operator's text and by runtimes.
+    rank = data.rank if data is not None and data.rank else Symbol()
+    return (TensorType(DType.INT64, (rank, Symbol())),)
+
+
+@kernel("NonZero")
+def _non_zero_kernel(call: Call) -> Array:
+    data = call[0]
+    if not data.ndim:
+        raise NoKernel("NonZero of a scalar: runtimes differ")
+    if data.dtype.kind == "O":
+        raise NoKernel("NonZero of strings")
+    return np.array(np.nonzero(data), np.int64)
+
+
+@shape_rule("Unique")
+def _unique(op: Op) -> Sequence[Type | None]:
+    data = tensor(op.inputs[0])
+    counts = TensorType(DType.INT64, (Symbol(),))
+    inverse = TensorType(DType.INT64, (Symbol(),))
+    if data is None:
+        return (None, counts, inverse, counts)
+    axis = attribute(op, "axis")
+    if axis is None:
+        return (TensorType(data.dtype, counts.shape), counts, inverse, counts)
+    if data.shape is None:
+        return (TensorType(data.dtype), counts, inverse, counts)
+    axis = axis_of(axis, len(data.shape))
+    found = counts.shape[0] if counts.shape else Symbol()
+    inverse = TensorType(DType.INT64, (data.shape[axis],))
+    shape = (*data.shape[:axis], found, *data.shape[axis + 1 :])
+    return (TensorType(data.dtype, shape), counts, inverse, counts)
+
+
+@shape_rule("TopK")
+def _top_k(op: Op) -> Sequence[Type | None]:
+    data = tensor(op.inputs[0])
+    if data is None:
+        return (None, None)
+    if data.shape is None:
+        return (TensorType(data.dtype), TensorType(DType.INT64))
+    axis = axis_of(attribute(op, "axis"), len(data.shape))
+    count = entry(operands(op)[1])
+    shape = (*data.shape[:axis], Symbol() if count is None else count, *data.shape[axis + 1 :])
+    return (typed(data, data.dtype, shape), TensorType(DType.INT64, shape))
+
+
+@kernel("TopK")
+def _top_k_kernel(call: Call) -> tuple[Array, ...]:
+    data, count = call[0], int(call[1].reshape(-1)[0])
+    axis = axis_of(call.attribute("axis"), data.ndim)
+    if data.dtype.kind not in "iub" and np.isnan(data).any():
+        raise NoKernel("the place of NaN is open")
+    if not 0 <= count <= data.shape[axis]:
+        raise NoKernel(f"the first {count} of {data.shape[axis]}")
+    # Of equal elements the one with the lower index comes first, also from the largest down.
+    if call.attribute("largest") in (None, 1):
+        order = data.shape[axis] - 1 - np.flip(np.argsort(np.flip(data, axis), axis, kind="stable"), axis)
+    else:
+        order = np.argsort(data, axis, kind="stable")
+    order = order[(slice(None),) * axis + (slice(count),)].astype(np.int64)
+    return np.take_along_axis(data, order, axis), order

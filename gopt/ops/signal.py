@@ -1,0 +1,87 @@
+"""Signal processing: Fourier transforms, windows, mel weights. Shapes, and kernels of what only makes constants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..ir import Array, Dim, DType, Op, Symbol, TensorType, Type
+from .evaluate import Call
+from .registry import kernel, shape_rule
+from .shapes import axis_of, fresh, tensor
+from .sizes import floor_div, total
+from .trace import entry
+from .view import attribute, operands
+
+
+@shape_rule("DFT")
+def _dft(op: Op) -> Sequence[Type | None]:
+    given = operands(op)
+    data = tensor(given[0])
+    if data is None or data.shape is None:
+        return (None if data is None else TensorType(data.dtype),)
+    shape = list(data.shape)
+    inverse, onesided = attribute(op, "inverse"), attribute(op, "onesided")
+    real = bool(inverse and onesided)
+    # What an inverse one-sided transform gives was settled late, runtimes differ.
+    shape[-1] = Symbol() if real else 2
+    axis: Dim | None = -2
+    if len(given) > 2 and given[2] is not None:
+        axis = entry(given[2])
+    if not isinstance(axis, int):
+        return (TensorType(data.dtype, (*fresh(len(shape) - 1), shape[-1])),)
+    place = axis_of(axis, len(shape))
+    size: Dim | None = shape[place]
+    if len(given) > 1 and given[1] is not None:
+        size = entry(given[1])
+    if size is None or real:
+        shape[place] = Symbol()
+    else:
+        shape[place] = total((floor_div(size, 2), 1)) if onesided else size
+    return (TensorType(data.dtype, tuple(shape)),)
+
+
+@shape_rule("STFT")
+def _stft(op: Op) -> Sequence[Type | None]:
+    data = tensor(op.inputs[0])
+    if data is None:
+        return (None,)
+    step, window = entry(op.inputs[1]), tensor(op.input(2))
+    length = entry(op.input(3)) if op.input(3) is not None else None
+    if length is None and op.input(3) is None and window is not None and window.shape:
+        length = window.shape[0]
+    batch: Dim = data.shape[0] if data.shape else Symbol()
+    frames: Dim = Symbol()
+    if data.shape and isinstance(length, int) and isinstance(step, int) and step > 0 and isinstance(data.shape[1], int):
+        frames = max((data.shape[1] - length) // step + 1, 0)
+    bins: Dim = Symbol()
+    if length is not None:
+        bins = total((floor_div(length, 2), 1)) if attribute(op, "onesided") else length
+    return (TensorType(data.dtype, (batch, frames, bins, 2)),)
+
+
+@shape_rule("HannWindow", "HammingWindow", "BlackmanWindow")
+def _window(op: Op) -> Sequence[Type | None]:
+    size = entry(op.inputs[0])
+    return (TensorType(DType(attribute(op, "output_datatype")), (Symbol() if size is None else size,)),)
+
+
+# Coefficients of the cosine terms (ONNX HannWindow, HammingWindow, BlackmanWindow).
+_COSINES = {"HannWindow": (0.5, -0.5), "HammingWindow": (25 / 46, -21 / 46), "BlackmanWindow": (0.42, -0.5, 0.08)}
+
+
+@kernel("HannWindow", "HammingWindow", "BlackmanWindow")
+def _window_kernel(call: Call) -> Array:
+    size = int(call[0].reshape(-1)[0])
+    period = size if call.attribute("periodic") else size - 1
+    angle = 2 * np.pi * np.arange(size) / max(period, 1)
+    result = sum(c * np.cos(k * angle) for k, c in enumerate(_COSINES[call.op.op_type]))
+    return np.asarray(result).astype(DType(call.attribute("output_datatype")).numpy)
+
+
+@shape_rule("MelWeightMatrix")
+def _mel_weights(op: Op) -> Sequence[Type | None]:
+    bands, length = entry(op.inputs[0]), entry(op.inputs[1])
+    rows: Dim = Symbol() if length is None else total((floor_div(length, 2), 1))
+    return (TensorType(DType(attribute(op, "output_datatype")), (rows, Symbol() if bands is None else bands)),)

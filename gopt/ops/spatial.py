@@ -1,0 +1,101 @@
+"""Spatial parameters that convolutions and pools share: kernel, strides, pads, dilations, auto_pad."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..ir import Dim, Op, Symbol
+from .sizes import derive, product, total, windows
+from .view import UnboundAttribute
+
+
+class Spatial(NamedTuple):
+    """Parameters of a sliding window, one entry an axis; `pads` are begins, then ends."""
+
+    kernel: Sequence[int]
+    strides: Sequence[int]
+    dilations: Sequence[int]
+    pads: Sequence[int]
+    auto_pad: str
+    ceil_mode: bool
+
+
+def parameters(op: Op, kernel: Sequence[int]) -> Spatial:
+    """The parameters of an op with a kernel of that shape; these attributes are spelled alike in all opsets.
+
+    Raises:
+        ValueError: they do not fit the number of axes, or make no sense.
+    """
+    attrs = op.attrs
+    rank = len(kernel)
+    found = []
+    for name, count, default in (("strides", rank, 1), ("dilations", rank, 1), ("pads", 2 * rank, 0)):
+        attr = attrs.get(name)
+        if attr is None:
+            found.append((default,) * count)
+            continue
+        if attr.ref:
+            raise UnboundAttribute(f"{name} of {op.label} refers to an attribute of the enclosing function")
+        if len(attr.value) != count:
+            raise ValueError(f"{name} of {op.label} for {rank} axes")
+        found.append(attr.value)
+    strides, dilations, pads = found
+    if min(strides, default=1) < 1 or min(dilations, default=1) < 1 or min(kernel, default=1) < 1:
+        raise ValueError(f"a stride, dilation or kernel of {op.label} is not positive")
+    auto = attrs.get("auto_pad")
+    ceil = attrs.get("ceil_mode")
+    return Spatial(
+        kernel, strides, dilations, pads, "NOTSET" if auto is None else auto.value, bool(ceil and ceil.value)
+    )
+
+
+def slid(sizes: Sequence[Dim], window: Spatial) -> list[Dim]:
+    """Sizes after a sliding window (ONNX, Conv, MaxPool, AveragePool, LpPool)."""
+    kernel, strides, dilations, pads, auto_pad, ceil_mode = window
+    if len(sizes) != len(kernel):
+        raise ValueError("kernel and input of different ranks")
+    if auto_pad in ("SAME_UPPER", "SAME_LOWER"):
+        return [windows(n, 1, s, 0, 1) for n, s in zip(sizes, strides)]
+    rank = len(kernel)
+    if auto_pad == "VALID":
+        pads = (0,) * (2 * rank)
+    result = []
+    for axis, size in enumerate(sizes):
+        begin, end = pads[axis], pads[axis + rank]
+        found = windows(size, kernel[axis], strides[axis], begin + end, dilations[axis])
+        if ceil_mode and strides[axis] > 1:
+            up = _rounded_up(size, kernel[axis], strides[axis], begin, end, dilations[axis])
+            # The operator's text ignores ceil_mode when auto_pad is VALID, runtimes do not.
+            found = Symbol() if auto_pad == "VALID" and up != found else up
+        result.append(found)
+    return result
+
+
+def _rounded_up(size: Dim, kernel: int, stride: int, begin: int, end: int, dilation: int) -> Dim:
+    """As `windows` but rounded up; a last window that would start in the end padding is left out.
+
+    Older runtimes keep such a window, so that nothing is claimed where it would make a difference.
+    """
+    if not isinstance(size, int):
+        return derive("roundedup", size, kernel, stride, begin, end, dilation)
+    count = -(-(size + begin + end - dilation * (kernel - 1) - 1) // stride) + 1
+    return Symbol() if (count - 1) * stride >= size + begin else count
+
+
+def grown(sizes: Sequence[Dim], window: Spatial, output_padding: Sequence[int]) -> list[Dim]:
+    """Sizes after a transposed convolution without `output_shape` (ONNX ConvTranspose)."""
+    kernel, strides, dilations, pads, auto_pad, _ = window
+    rank = len(kernel)
+    if len(sizes) != rank or len(output_padding) != rank:
+        raise ValueError("kernel and input of different ranks")
+    result = []
+    for axis, size in enumerate(sizes):
+        stride = strides[axis]
+        if auto_pad in ("SAME_UPPER", "SAME_LOWER"):
+            result.append(product((size, stride)))
+            continue
+        padding = 0 if auto_pad == "VALID" else pads[axis] + pads[axis + rank]
+        more = output_padding[axis] + (kernel[axis] - 1) * dilations[axis] + 1 - padding - stride
+        result.append(total((product((size, stride)), more)))
+    return result
