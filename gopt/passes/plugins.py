@@ -10,6 +10,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterable
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -27,31 +28,58 @@ def load_plugin(path: str | Path, into: Registry | None = None) -> list[Member]:
     """Execute a Python file (or a folder with an `__init__.py`) and register what it defines under its stem's name.
 
     Raises:
-        UsageError: the file is not there, raises an error (the message names file and line), defines nothing, or is
-            named like a built-in family.
+        UsageError: the file is not there, raises an error (the message names file and line), defines nothing, or its
+            stem is a built-in family or cannot be part of a name.
     """
     into = REGISTRY if into is None else into
     path = Path(path)
-    source = path / "__init__.py" if path.is_dir() else path
-    if not source.is_file():
-        raise UsageError(f"plugin {path}: there is no such file")
     stem = path.resolve().stem
     if not re.fullmatch(r"[A-Za-z_][\w-]*", stem):
         raise UsageError(f"plugin {path}: {stem!r} cannot be the first part of a pass name")
     if stem in into.families:
         raise UsageError(f"plugin {path}: {stem!r} is a built-in family; rename the file")
-    module = _execute(path, source, PLUGINS + stem)
+    module = execute(path, "plugin")
     try:
         found = into.add_package(module) if path.is_dir() else into.add_module(module)
+        found = [_under(into, stem, stem, m) for m in found] if path.is_dir() else found
     except GoptError as error:
         raise UsageError(f"plugin {path}: {error}") from error
     except Exception as error:
-        raise UsageError(f"plugin {path}: {_where(error, path)}") from error
-    if found and path.is_dir():
-        found = [_under(into, stem, stem, m) for m in found]
+        raise UsageError(f"plugin {path}: {where(error, path)}") from error
     if not found:
         raise UsageError(f"plugin {path}: it defines no rule (@rule) and no pass (@register)")
     return found
+
+
+def execute(path: str | Path, what: str) -> ModuleType:
+    """Execute a Python file, or a folder with an `__init__.py`, as a module of its own.
+
+    Args:
+        path: the file or folder.
+        what: what messages call it.
+
+    Raises:
+        UsageError: it is not there, or it raises an error; the message names the line.
+    """
+    path = Path(path)
+    source = path / "__init__.py" if path.is_dir() else path
+    if not source.is_file():
+        raise UsageError(f"{what} {path}: there is no such file")
+    name = PLUGINS + re.sub(r"[^\w-]", "_", path.resolve().stem)
+    # A loader of its own, so that the file may be called anything.
+    loader = SourceFileLoader(name, str(source))
+    search = [str(path)] if path.is_dir() else None
+    spec = importlib.util.spec_from_file_location(name, source, loader=loader, submodule_search_locations=search)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(PLUGINS[:-1], ModuleType(PLUGINS[:-1]))
+    sys.modules[name] = module
+    try:
+        loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise UsageError(f"{what} {path}: {where(error, path)}") from error
+    return module
 
 
 def load_entry_points(into: Registry, family: str = "") -> None:
@@ -103,27 +131,11 @@ def _members(thing: Any) -> Iterable[Member]:
         yield item
 
 
-def _execute(path: Path, source: Path, name: str) -> ModuleType:
-    search = [str(path)] if path.is_dir() else None
-    spec = importlib.util.spec_from_file_location(name, source, submodule_search_locations=search)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"plugin {path}: not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(PLUGINS[:-1], ModuleType(PLUGINS[:-1]))
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        raise UsageError(f"plugin {path}: {_where(error, path)}") from error
-    return module
-
-
-def _where(error: BaseException, path: Path) -> str:
-    """The error on one line, with the last line of the plugin's own code that led to it."""
+def where(error: BaseException, path: str | Path) -> str:
+    """The error on one line, with the last line of the code in `path` (a file or folder) that led to it."""
     if isinstance(error, SyntaxError) and error.lineno:
         return f"line {error.lineno}: {type(error).__name__}: {error.msg}"
-    own = path.resolve()
+    own = Path(path).resolve()
     lines = [
         frame.lineno
         for frame in traceback.extract_tb(error.__traceback__)
