@@ -102,13 +102,14 @@ class Context:
         self,
         rule: str,
         names: Sequence[str],
-        change: Callable[[], tuple[Sequence[Op], Sequence[Op]] | None],
+        change: Callable[[], tuple[Sequence[Op | Origin], Sequence[Op]] | None],
         *,
         numerics: Numerics = Numerics.EXACT,
     ) -> bool:
         """Make any other change: `change` edits the graph and returns the ops that went and came (None: nothing to do).
 
-        It is called only if the run permits the entry; it must leave the model as it was where it returns None.
+        It is called only if the run permits the entry; it must leave the model as it was where it returns None. An op
+        that went may be given as its `Origin`, noted before the change moved names.
         """
         key = self.ledger.key(rule, names)
         self.why = self._refusal(rule, key, numerics)
@@ -117,7 +118,8 @@ class Context:
         done = change()
         if done is None:
             return False
-        self.ledger.commit(rule, key, [Origin(op.label, op.entry) for op in done[0]], done[1], 0, numerics)
+        gone = [op if isinstance(op, Origin) else Origin(op.label, op.entry) for op in done[0]]
+        self.ledger.commit(rule, key, gone, done[1], 0, numerics)
         return True
 
     def _refusal(self, rule: str, key: str, numerics: Numerics) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...ir import Graph, Op, Role, Value
-from ...rewrite import Context
+from ...rewrite import Context, Origin
 from ...rewrite.context import operands_of, release
 
 
@@ -28,7 +28,8 @@ def splice(ctx: Context, rule: str, op: Op, staged: Sequence[Op], results: Seque
     assert graph is not None
     names = [v.name for v in op.outputs if v is not None] or [op.label]
 
-    def change() -> tuple[Sequence[Op], Sequence[Op]]:
+    def change() -> tuple[Sequence[Op | Origin], Sequence[Op]]:
+        origin = Origin(op.label, op.entry)
         came = list(staged)
         fresh = {v: None for v in results if v.graph is None}
         for made in staged:
@@ -40,7 +41,7 @@ def splice(ctx: Context, rule: str, op: Op, staged: Sequence[Op], results: Seque
         operands = operands_of(op)
         graph.remove(op)
         release(graph, operands)
-        return [op], came
+        return [origin], came
 
     return ctx.edit(rule, names, change)
 
