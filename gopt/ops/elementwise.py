@@ -11,7 +11,7 @@ import numpy as np
 
 from ..ir import Array, Op, TensorType, Type
 from .evaluate import Call, NoKernel
-from .numeric import Unary, binary, given, is_float, is_integer, same_dtype, to_integers, unary, widened
+from .numeric import Map, Unary, binary, given, is_float, is_integer, same_dtype, to_integers, unary, widened
 from .registry import define, kernel
 from .shapes import broadcast, broadcast_all, same_as_first, tensor, typed
 
@@ -202,7 +202,8 @@ _UNARY: dict[str, Unary] = {
 }
 for _name, _function in _UNARY.items():
     define(_name, infer=same_as_first, kernel=unary(_function), elementwise=True)
-for _name, _map in {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": _divide}.items():
+_BINARY: dict[str, Map] = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": _divide}
+for _name, _map in _BINARY.items():
     define(_name, infer=broadcast_two, kernel=binary(_map), elementwise=True, commutative=_name in ("Add", "Mul"))
 for _name in ("Mod", "Pow", "BitShift"):
     define(_name, infer=broadcast_two, elementwise=True)

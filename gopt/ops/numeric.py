@@ -35,7 +35,7 @@ def same_dtype(*arrays: Array) -> np.dtype[Any]:
     Raises:
         NoKernel: the dtypes differ.
     """
-    dtype = arrays[0].dtype
+    dtype: np.dtype[Any] = arrays[0].dtype
     for array in arrays:
         if array.dtype != dtype:
             raise NoKernel(f"operands of types {dtype} and {array.dtype}")

@@ -29,7 +29,7 @@ def run(op: Op, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
     outputs = ["" if value is None else f"o{k}" for k, value in enumerate(op.outputs)]
     node = onnx.NodeProto(op_type=op.op_type, domain=op.domain, input=inputs, output=outputs)
     node.attribute.extend(attribute_proto(name, attr) for name, attr in op.attrs.items())
-    feeds = {name: _given(array) for name, array in zip(inputs, arrays) if array is not None}
+    feeds = {name: given(array) for name, array in zip(inputs, arrays) if array is not None}
     try:
         session = ReferenceEvaluator(node, opsets={op.domain: op.opset})
         found: Any = session.run(None, feeds)
@@ -50,9 +50,9 @@ def attribute_proto(name: str, attr: Attr) -> Any:
     if attr.ref or attr.kind not in _PLAIN:
         raise NoKernel(f"attribute {name!r} has no value of its own")
     if isinstance(value, Tensor):
-        value = numpy_helper.from_array(_given(value.numpy()))
+        value = numpy_helper.from_array(given(value.numpy()))
     elif isinstance(value, tuple):
-        value = [numpy_helper.from_array(_given(v.numpy())) if isinstance(v, Tensor) else v for v in value]
+        value = [numpy_helper.from_array(given(v.numpy())) if isinstance(v, Tensor) else v for v in value]
     return helper.make_attribute(name, value, attr_type=int(attr.kind))
 
 
@@ -68,7 +68,7 @@ _PLAIN = (
 )
 
 
-def _given(array: Array) -> Array:
+def given(array: Array) -> Array:
     """Strings are text there, bytes here."""
     if array.dtype != object:
         return array

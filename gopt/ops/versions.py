@@ -18,7 +18,7 @@ def is_current(op: Op) -> bool:
     and for an op with attributes that are those of an enclosing function. Patterns do not match such ops.
     """
     if not op.domain:
-        changed = _CHANGED.get(op.op_type)
+        changed = CHANGED.get(op.op_type)
         if changed is not None and op.opset < changed[0]:
             same = changed[1]
             if same is None or not same(op):
@@ -85,7 +85,7 @@ def _resize_mode_lives(op: Op) -> bool:
 
 # Operator -> (version of today's semantics, test whether an older op is the same all the same). The table is ours: the
 # ONNX change log ("Changelog.md") lists schemas, not meanings.
-_CHANGED: dict[str, tuple[int, Callable[[Op], bool] | None]] = {
+CHANGED: dict[str, tuple[int, Callable[[Op], bool] | None]] = {
     **dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax"), (13, _flattens_nothing)),
     **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Pow", "And", "Or", "Xor"), (7, _aligned_right)),
     **dict.fromkeys(("Equal", "Greater", "Less"), (7, _aligned_right)),
@@ -104,5 +104,5 @@ _CHANGED: dict[str, tuple[int, Callable[[Op], bool] | None]] = {
     "Upsample": (_ALWAYS, None),
 }
 # The versions below which an op may not be written with the newest meaning.
-CHANGED_FOR_GOOD = {name: since for name, (since, _) in _CHANGED.items() if since != _ALWAYS}
+CHANGED_FOR_GOOD = {name: since for name, (since, _) in CHANGED.items() if since != _ALWAYS}
 CHANGED_FOR_GOOD["BatchNormalization"] = 14
