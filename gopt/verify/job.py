@@ -1,0 +1,323 @@
+"""What the worker process does: find inputs and run the original, then run candidates and compare."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import UsageError
+from .compare import Comparer, Comparison, Tolerance
+from .flow import Facts
+from .inputs import WIDTHS, Dims, InputSpec, feed, fit, names_in, specs
+from .sessions import Session, brief, seeded, stored
+from .sizes import Search, Variable, same_in_all, variables
+
+Report = Callable[[dict[str, Any]], None]
+
+_LARGE = 16 << 20  # bytes from which an output is kept on disk
+_INDEX_TROUBLE = re.compile(
+    r"out of (data )?bounds|out of range|indices|index|must be within|sequence_lens|invalid value", re.I
+)
+_OUT_OF_MEMORY = re.compile(r"bad_alloc|failed to allocate|cannot allocate memory|out of memory", re.I)
+_SEARCH_SHARE = 0.6  # of the time limit may go into trying sizes
+
+
+class Unverified(Exception):
+    """Nothing can be said about the model; the message says why."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of the original: what was fed is made again from the case and the seed."""
+
+    case: Dims
+    seed: int
+    expected: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Original:
+    """Everything that is known of the original once it has run."""
+
+    facts: Facts
+    inputs: list[InputSpec]
+    kinds: dict[str, str]
+    given: dict[str, Any]
+    fixed: Dims = field(default_factory=dict)
+    width: int = 0
+    runs: list[Run] = field(default_factory=list)
+    seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    def feed(self, case: Mapping[str, int], seed: int) -> dict[str, Any]:
+        """Values for all inputs."""
+        made = feed([s for s in self.inputs if s.name not in self.given], case, seed, self.width)
+        return {s.name: self.given[s.name] if s.name in self.given else made[s.name] for s in self.inputs}
+
+
+class Job:
+    """State of one worker."""
+
+    def __init__(self, folder: Path, report: Report) -> None:
+        self.folder = folder
+        self.report = report
+        self.original: Original | None = None
+
+    # -- the original --------------------------------------------------------------------------------------------------
+
+    def prepare(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Load the original, find cases (unless they are given), run all of them.
+
+        Raises:
+            Unverified: it does not load, or no input was found on which it runs.
+            UsageError: the user's inputs or dims do not fit the model.
+        """
+        path, deadline = Path(request["model"]), time.monotonic() + request["seconds"]
+        original = self._read(path, request)
+        session = self._load(path, original.facts.random)
+        original.kinds = session.inputs
+        free = self._free(original, request)
+        cases = request.get("cases")
+        if cases is None:
+            self._search(original, session, free, request, deadline)
+        else:
+            original.width = int(request.get("width", 0))
+        found = [run.case for run in original.runs] if cases is None else cases
+        count = 1 if len(original.given) == len(original.inputs) else max(len(found), request["seeds"])
+        for seed in range(len(original.runs), count):
+            case = found[seed % len(found)]
+            started = time.monotonic()
+            try:
+                outputs = session.run(original.feed(case, seed), max(1.0, deadline - started))
+            except Exception as error:
+                if seed < len(found):
+                    raise Unverified(f"the original does not run any more: {brief(error)}") from error
+                original.notes.append(f"one of the runs was left out: {brief(error)}")
+                break
+            original.seconds = max(original.seconds, time.monotonic() - started)
+            original.runs.append(Run(case, seed, self._keep(outputs)))
+        self._note(original, free, found)
+        self.original = original
+        return {"cases": found, "width": original.width, "run_seconds": original.seconds, "notes": original.notes}
+
+    def _read(self, path: Path, request: Mapping[str, Any]) -> Original:
+        import onnx
+
+        try:
+            model = onnx.load(path, load_external_data=False)
+            facts = Facts(model)
+            inputs = specs(model, facts)
+        except Exception as error:
+            raise Unverified(f"the original cannot be read: {brief(error)}") from error
+        known = {spec.name: spec for spec in inputs}
+        given: dict[str, Any] = {}
+        for name, file in request.get("inputs", {}).items():
+            if name not in known:
+                raise UsageError(f"the model has no input {name!r}; it has {', '.join(map(repr, known)) or 'none'}")
+            given[name] = fit(known[name], np.load(file, allow_pickle=False))
+        return Original(facts, inputs, {}, given)
+
+    def _load(self, path: Path, random: list[str]) -> Session:
+        try:
+            return self._session(path, random)
+        except Exception as error:
+            raise Unverified(f"ONNX Runtime cannot load the original: {brief(error)}") from error
+
+    def _session(self, path: Path, random: list[str]) -> Session:
+        if random:
+            return Session(seeded(path, random), path.resolve().parent)
+        return Session(path)
+
+    def _free(self, original: Original, request: Mapping[str, Any]) -> list[Variable]:
+        """Settle the sizes that the user gave, as numbers or by arrays; the rest is free.
+
+        Raises:
+            UsageError: a size is given that the model does not have, or two that contradict each other.
+        """
+        asked: Dims = {str(k): int(v) for k, v in request.get("dims", {}).items()}
+        fixed = original.fixed
+        known: dict[str, bool] = {}  # what can be asked for; True: the size itself, not just a place where it occurs
+        for spec in original.inputs:
+            for axis, dim in enumerate(spec.dims or ()):
+                known.setdefault(f"{spec.name}.{axis}", False)
+                known.update(dict.fromkeys(names_in(dim) if isinstance(dim, str) else (), True))
+        for name, size in asked.items():
+            if name not in known:
+                raise UsageError(f"no input has a dim {name!r}; there are {', '.join(map(repr, known)) or 'none'}")
+            if known[name]:
+                fixed[name] = size
+        for spec in original.inputs:
+            for axis, dim in enumerate(spec.dims or ()):
+                sizes = [asked[place]] if (place := f"{spec.name}.{axis}") in asked else []
+                if spec.name in original.given:
+                    sizes.append(int(original.given[spec.name].shape[axis]))
+                for size in sizes:
+                    if isinstance(dim, int) and dim != size:
+                        raise UsageError(f"input {spec.name!r}: axis {axis} is declared as {dim}, not {size}")
+                    if isinstance(dim, str) and names_in(dim) == [dim] and fixed.setdefault(dim, size) != size:
+                        raise UsageError(f"dim {dim!r} is both {fixed[dim]} and {size}")
+        return variables([s for s in original.inputs if s.name not in original.given], fixed)
+
+    def _search(
+        self, original: Original, session: Session, free: list[Variable], request: Mapping[str, Any], deadline: float
+    ) -> None:
+        avoid = [dict(d) for d in request.get("avoid", ())]
+        give_up = time.monotonic() + _SEARCH_SHARE * (deadline - time.monotonic())
+        errors: list[str] = []
+        empty: list[Run] = []
+
+        def attempt(case: Dims) -> bool:
+            if case in avoid or time.monotonic() > give_up:
+                return False
+            self.report({"event": "trying", "dims": case})
+            seed = len(original.runs)
+            started = time.monotonic()
+            # The first run may take what is left; a second one that is far slower is not worth it.
+            allowed = give_up - started if not original.runs else min(give_up - started, 5 + 20 * original.seconds)
+            outputs = self._try(original, session, case, seed, allowed, errors)
+            if outputs is None:
+                return False
+            run = Run(case, seed, self._keep(outputs))
+            if _is_empty(outputs):
+                empty.append(run)
+                return False
+            original.seconds = max(original.seconds, time.monotonic() - started)
+            original.runs.append(run)
+            return True
+
+        search = Search(free, original.fixed, attempt, request["tries"])
+        first = search.first()
+        while first is None and not empty and original.width + 1 < WIDTHS and self._has_whole(original):
+            original.width += 1
+            first = Search(free, original.fixed, attempt, 20).first()
+        if first is not None:
+            search.second(first)
+        elif empty:
+            original.runs.append(empty[0])
+        else:
+            raise Unverified(self._no_inputs(free, avoid, errors, give_up))
+
+    def _try(
+        self, original: Original, session: Session, case: Dims, seed: int, allowed: float, errors: list[str]
+    ) -> dict[str, Any] | None:
+        """Outputs of one try; None if it fails. An index out of range is tried again with smaller integers."""
+        settled = bool(original.runs)
+        for width in range(original.width, WIDTHS):
+            before, original.width = original.width, width
+            try:
+                return session.run(original.feed(case, seed), allowed)
+            except Exception as error:
+                original.width = before
+                errors.append(brief(error))
+                if settled or not self._has_whole(original) or not _INDEX_TROUBLE.search(errors[-1]):
+                    return None
+        return None
+
+    def _has_whole(self, original: Original) -> bool:
+        return any(not s.dtype.is_float for s in original.inputs if s.name not in original.given)
+
+    def _no_inputs(self, free: list[Variable], avoid: list[Dims], errors: list[str], give_up: float) -> str:
+        if time.monotonic() > give_up:
+            return "no input was found on which the original runs within the time limit"
+        last = f"; last error: {errors[-1]}" if errors else ""
+        crashed = f", {len(avoid)} of them crashed" if avoid else ""
+        if free:
+            names = ", ".join(v.name for v in free)
+            return f"the original ran on none of the sizes tried for {names}{crashed}{last}"
+        return f"the original does not run on random inputs{crashed}{last}"
+
+    def _note(self, original: Original, free: list[Variable], cases: list[Dims]) -> None:
+        if free and (same := same_in_all(cases, free)):
+            original.notes.append(f"only one size was run for {', '.join(same)}")
+        if original.facts.random:
+            original.notes.append("random operators were given seeds")
+
+    def _keep(self, outputs: dict[str, Any]) -> dict[str, Any]:
+        return {name: stored(value, self.folder, _LARGE) for name, value in outputs.items()}
+
+    # -- candidates ----------------------------------------------------------------------------------------------------
+
+    def check(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Run a candidate on the same inputs and compare.
+
+        Raises:
+            Unverified: the original was not prepared.
+        """
+        original = self.original
+        if original is None:
+            raise Unverified("the original has not run")
+        tolerance = request.get("tolerance")
+        comparer = Comparer(
+            original.facts.coarsest, request["exact"], Tolerance(*tolerance) if tolerance else None, request["extra"]
+        )
+        found = Comparison()
+        runs = 0
+        try:
+            session = self._session(Path(request["model"]), original.facts.random)
+        except Exception as error:
+            found.reasons.append(f"ONNX Runtime cannot load it: {brief(error)}")
+        else:
+            comparer.names(list(original.runs[0].expected), list(session.outputs), found)
+            self._inputs(original, session, found)
+            while found.equal and runs < len(original.runs):
+                self._compare(original.runs[runs], session, comparer, request["seconds"], found)
+                runs += 1
+        return {
+            "equal": found.equal,
+            "max_abs": found.max_abs,
+            "max_rel": found.max_rel,
+            "reason": found.reasons[0] if found.reasons else "",
+            "notes": list(dict.fromkeys([*original.notes, *found.notes])),
+            "runs": runs,
+        }
+
+    def _inputs(self, original: Original, session: Session, found: Comparison) -> None:
+        for name, kind in original.kinds.items():
+            if name not in session.inputs:
+                found.reasons.append(f"input {name!r} is gone")
+            elif session.inputs[name] != kind:
+                found.reasons.append(f"input {name!r}: {kind} became {session.inputs[name]}")
+        if new := [name for name in session.inputs if name not in original.kinds]:
+            found.reasons.append(f"there is a new input {new[0]!r}")
+
+    def _compare(self, run: Run, session: Session, comparer: Comparer, seconds: float, found: Comparison) -> None:
+        assert self.original is not None
+        sizes = " with " + ", ".join(f"{k}={v}" for k, v in run.case.items()) if run.case else ""
+        try:
+            outputs = session.run(self.original.feed(run.case, run.seed), seconds)
+        except Exception as error:
+            if _OUT_OF_MEMORY.search(str(error)) or isinstance(error, MemoryError):
+                raise Unverified(f"out of memory while the rewritten model ran{sizes}") from error
+            found.reasons.append(f"it does not run{sizes}: {brief(error)}")
+            return
+        before = len(found.reasons)
+        comparer.outputs(run.expected, outputs, found)
+        found.reasons[before:] = [reason + sizes for reason in found.reasons[before:]]
+
+
+def _is_empty(outputs: Mapping[str, Any]) -> bool:
+    """True if no output holds an element: such a run compares nothing."""
+    return bool(outputs) and all(isinstance(v, np.ndarray) and not v.size for v in outputs.values())
+
+
+def limit_resources(memory: int) -> None:
+    """Bound the data that this process may allocate, and let a crash leave no core file. Does nothing on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return
+    # Mapped files do not count as data, and neither do the reserved parts of allocator arenas; only Linux knows that.
+    kind = resource.RLIMIT_DATA if os.uname().sysname == "Linux" else resource.RLIMIT_AS
+    for which, value in ((kind, memory), (resource.RLIMIT_CORE, 0)):
+        try:
+            hard = resource.getrlimit(which)[1]
+            resource.setrlimit(which, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
+        except (ValueError, OSError):  # a limit that the system does not let us set is not set
+            continue
