@@ -62,11 +62,9 @@ def _reshape(op: Op) -> Sequence[Type | None]:
     data = tensor(op.inputs[0])
     if data is None:
         return (None,)
-    target = operands(op)[1]
-    wanted = entries(target)
+    wanted = entries(operands(op)[1])
     if wanted is None:
-        rank = length(target)
-        return (TensorType(data.dtype, None if rank is None else fresh(rank)),)
+        return (TensorType(data.dtype),)
     return (typed(data, data.dtype, reshaped(data.shape, wanted, bool(attribute(op, "allowzero")))),)
 
 
@@ -200,10 +198,7 @@ def _expand(op: Op) -> Sequence[Type | None]:
         return (None,)
     wanted = entries(op.inputs[1])
     if wanted is None:
-        count = length(op.inputs[1])
-        if count is None or data.shape is None:
-            return (TensorType(data.dtype),)
-        wanted = (None,) * count
+        return (TensorType(data.dtype),)
     return (typed(data, data.dtype, broadcast(data.shape, dims(wanted))),)
 
 
@@ -219,10 +214,7 @@ def _constant_of_shape(op: Op) -> Sequence[Type | None]:
     filler = attribute(op, "value")
     dtype = DType.FLOAT if filler is None else filler.dtype
     wanted = entries(op.inputs[0])
-    if wanted is None:
-        rank = length(op.inputs[0])
-        return (TensorType(dtype, None if rank is None else fresh(rank)),)
-    return (TensorType(dtype, dims(wanted)),)
+    return (TensorType(dtype, None if wanted is None else dims(wanted)),)
 
 
 @kernel("ConstantOfShape")

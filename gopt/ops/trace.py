@@ -7,7 +7,7 @@ from typing import Any
 
 from ..ir import Dim, DType, Op, Symbol, Value
 from .shapes import tensor
-from .sizes import floor_div, product, total
+from .sizes import Derived, floor_div, product, total
 from .view import attribute, int_tuple, ints
 
 Entries = tuple[Dim | None, ...]
@@ -30,7 +30,11 @@ def entries(value: Value | None) -> Entries | None:
     constant = value.const
     if constant is not None:
         return int_tuple(constant)
-    return _Tracer().of(value)
+    found = _Tracer().of(value)
+    if found is None:
+        count = length(value)
+        return None if count is None or count > _LONGEST else (None,) * count
+    return found
 
 
 def entry(value: Value | None) -> Dim | None:
@@ -40,12 +44,9 @@ def entry(value: Value | None) -> Dim | None:
 
 
 def length(value: Value | None) -> int | None:
-    """The static size of a rank-1 tensor (of a list of axes, a shape), None if unknown."""
+    """The static number of elements of a scalar or of a rank-1 tensor (a list of axes, a shape), None if unknown."""
     type_ = tensor(value)
-    if type_ is None or type_.shape is None or len(type_.shape) != 1:
-        return None
-    size = type_.shape[0]
-    return size if isinstance(size, int) else None
+    return None if type_ is None or type_.shape is None or len(type_.shape) > 1 else type_.size
 
 
 class _Tracer:
@@ -120,6 +121,12 @@ def _cast(op: Op, value: Value, tracer: _Tracer) -> Entries | None:
 def _rank(value: Value | None) -> int | None:
     type_ = tensor(value)
     return None if type_ is None else type_.rank
+
+
+@_trace("Neg")
+def _neg(op: Op, value: Value, tracer: _Tracer) -> Entries | None:
+    data = tracer.of(op.inputs[0])
+    return None if data is None else tuple(-d if isinstance(d, int) else None for d in data)
 
 
 @_trace("Gather")
@@ -201,9 +208,9 @@ def _where(op: Op, value: Value, tracer: _Tracer) -> Entries | None:
     return None if rows is None else tuple((a if c else b) if isinstance(c, int) else None for c, a, b in rows)
 
 
-@_trace("Equal", "Add", "Mul", "Div")
+@_trace("Equal", "Add", "Sub", "Mul", "Div", "Max", "Min")
 def _arithmetic(op: Op, value: Value, tracer: _Tracer) -> Entries | None:
-    a, b = tracer.of(op.inputs[0]), tracer.of(op.inputs[1])
+    a, b = (tracer.of(v) for v in op.inputs)
     if a is None or b is None:
         return None
     rows = _aligned([a, b])
@@ -244,6 +251,27 @@ def _add(a: Dim, b: Dim) -> Dim | None:
     return None if _negative(a, b) else total((a, b))
 
 
+def _sub(a: Dim, b: Dim) -> Dim | None:
+    if isinstance(b, int):
+        difference = total((a, -b))
+    elif a is b:
+        difference = 0
+    else:
+        return None
+    # That a size less a number is a size again is certain only if a greater number was added to it before.
+    smallest = difference.args[0] if isinstance(difference, Derived) and difference.kind == "add" else 0
+    return None if isinstance(smallest, int) and smallest < 0 else difference
+
+
+def _extreme(choose: Callable[[int, int], int]) -> Callable[[Dim, Dim], Dim | None]:
+    def compute(a: Dim, b: Dim) -> Dim | None:
+        if isinstance(a, int) and isinstance(b, int):
+            return choose(a, b)
+        return a if a is b else None
+
+    return compute
+
+
 def _mul(a: Dim, b: Dim) -> Dim | None:
     return None if _negative(a, b) else product((a, b))
 
@@ -257,7 +285,15 @@ def _div(a: Dim, b: Dim) -> Dim | None:
     return None if b < 0 else floor_div(a, b)
 
 
-_ARITHMETIC: dict[str, Callable[[Any, Any], Dim | None]] = {"Equal": _equal, "Add": _add, "Mul": _mul, "Div": _div}
+_ARITHMETIC: dict[str, Callable[[Any, Any], Dim | None]] = {
+    "Add": _add,
+    "Div": _div,
+    "Equal": _equal,
+    "Max": _extreme(max),
+    "Min": _extreme(min),
+    "Mul": _mul,
+    "Sub": _sub,
+}
 
 
 def dims(found: Entries) -> tuple[Dim, ...]:

@@ -11,7 +11,7 @@ from .evaluate import Call, NoKernel
 from .registry import kernel, shape_rule
 from .shapes import axis_of, fresh, tensor, typed
 from .sizes import derive, total
-from .trace import entries, length
+from .trace import entries
 from .view import attribute, ints, operands
 
 _BEYOND = (1 << 31) - 1  # what exporters write for "to the end", 32- or 64-bit
@@ -25,14 +25,12 @@ def _slice(op: Op) -> Sequence[Type | None]:
         return (None if data is None else TensorType(data.dtype),)
     rank = len(data.shape)
     starts, ends = entries(given[1]), entries(given[2])
-    count = length(given[1]) if starts is None else len(starts)
-    if count is None:
-        count = length(given[2]) if ends is None else len(ends)
     axes: Sequence[int] | None = ints(op, "axes")
     if axes is None:
-        if (len(given) > 3 and given[3] is not None) or count is None:
+        known = starts or ends
+        if (len(given) > 3 and given[3] is not None) or known is None:
             return (TensorType(data.dtype, fresh(rank)),)
-        axes = range(count)
+        axes = range(len(known))
     steps: Sequence[Dim | None] = (1,) * len(axes)
     if len(given) > 4 and given[4] is not None:
         steps = entries(given[4]) or (None,) * len(axes)
