@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .builder import Reject, RejectError, Rewriter
 from .context import Context
-from .driver import Driver, RuleIndex, apply_rules
+from .driver import Driver, RuleIndex, apply_rules, rule_index
 from .ledger import Entry, Ledger, Numerics, Origin, Rejection
 from .match import Match, matches
 from .pattern import OpPattern, P, Pattern
@@ -31,4 +31,5 @@ __all__ = [
     "derive_name",
     "matches",
     "rule",
+    "rule_index",
 ]

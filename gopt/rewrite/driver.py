@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from .. import analysis, ops
 from ..errors import GoptError, PassError, RewriteLoopError
@@ -273,4 +274,10 @@ def _mapping(rule: Rule, op: Op, built: object) -> dict[Value, Value] | str:
 
 def apply_rules(ctx: Context, rules: Sequence[Rule], seeds: Iterable[Op] | None = None) -> int:
     """Apply rules to the context's model until none matches; returns the number of commits (see `Driver.run`)."""
-    return Driver(ctx, RuleIndex(rules)).run(seeds)
+    return Driver(ctx, rule_index(tuple(rules))).run(seeds)
+
+
+@lru_cache(maxsize=64)
+def rule_index(rules: tuple[Rule, ...]) -> RuleIndex:
+    """The index of a list of rules; what it has learnt of operand kinds is kept from run to run."""
+    return RuleIndex(rules)
