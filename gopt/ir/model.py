@@ -13,6 +13,8 @@ from .types import Symbol
 
 FunctionKey = tuple[str, str, str]
 """Domain, name and overload of a local function."""
+# Real models give all of batch, height and width the name "?": equal sizes are not meant.
+_NAMELESS = frozenset(("", "?", "-1", "None"))
 
 
 @dataclass(eq=False, slots=True)
@@ -67,7 +69,9 @@ class Model:
         return self.graph.opsets
 
     def symbol(self, name: str) -> Symbol:
-        """The symbol for a named dimension of the model."""
+        """The symbol for a named dimension of the model; a fresh one for what exporters write when they know no name."""
+        if name in _NAMELESS:
+            return Symbol()
         found = self.symbols.get(name)
         if found is None:
             found = self.symbols[name] = Symbol(name)
