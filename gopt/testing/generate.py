@@ -68,20 +68,21 @@ class _Maker:
             if pattern is None:
                 operands.append(self.leaf("", need) if need.required and not wanted else None)
             else:
-                operands.append(self.value(pattern, need))
-        if any(slot >= len(made.slots) for slot in wanted):
+                operands.append(self.value(pattern, need, slot))
+        if any(slot >= len(made.slots) and not isinstance(p, Optional_) for slot, p in wanted.items()):
             raise NoPlanError
         return operands
 
-    def value(self, pattern: Pattern, need: Slot) -> Value | None:
+    def value(self, pattern: Pattern, need: Slot, slot: int) -> Value | None:
         if isinstance(pattern, Optional_):
-            return None if self.rng.random() < 0.4 else self.value(pattern.inner, need)
+            return None if self.rng.random() < 0.4 else self.value(pattern.inner, need, slot)
         if isinstance(pattern, Either):
-            return self.value(pattern.choices[int(self.rng.integers(len(pattern.choices)))], need)
+            return self.value(pattern.choices[int(self.rng.integers(len(pattern.choices)))], need, slot)
         if isinstance(pattern, Const):
             return self.leaf(pattern.name, need, constant=self.mutation != "feed a constant", value=pattern.value)
         if isinstance(pattern, Any_):
-            return self.leaf(pattern.name, need)
+            # Behind the first operand mostly weights are met; a rule that takes any operand may still look for them.
+            return self.leaf(pattern.name, need, constant=slot > 0 and self.rng.random() < 0.7)
         if isinstance(pattern, OpPattern):
             op = self.op(pattern, need.shape)
             return op.output(pattern.output)
@@ -94,7 +95,7 @@ class _Maker:
         type_ = TensorType(self.dtype, need.shape)
         if constant or need.data is not None:
             data = self.data(need) if value is None else np.full(need.shape, value, self.dtype.numpy)
-            leaf = Value("c", Role.CONST, ArrayTensor(data), TensorType(ArrayTensor(data).dtype, data.shape))
+            leaf = Value("", Role.CONST, ArrayTensor(data), TensorType(ArrayTensor(data).dtype, data.shape))
         else:
             leaf = Value(self.graph.names.fresh("x"))
             leaf.declared = Declared(type_)
