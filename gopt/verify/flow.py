@@ -52,9 +52,8 @@ class Usage:
         choices: values that the model compares the elements with.
         between: least and greatest of the numbers that a float is compared with.
         words: strings that the model knows.
-        length: the elements count positions of some other axis.
+        manner: how the elements hang together (see `Sink`).
         is_float: the input is a float tensor; a range then means whole numbers in it.
-        ascending: the elements are distinct axes: 0, 1, 2 ...
         dims: axis -> sizes that a constant operand calls for.
     """
 
@@ -63,8 +62,7 @@ class Usage:
     choices: list[int] = field(default_factory=list)
     between: tuple[float, float] | None = None
     words: list[str] = field(default_factory=list)
-    length: bool = False
-    ascending: bool = False
+    manner: str = ""
     is_float: bool = False
     dims: dict[int, list[int]] = field(default_factory=dict)
 
@@ -217,8 +215,7 @@ class Facts:
 
     def _sink(self, sink: Sink, node: Any, scope: Scope, flow: _Flow, found: Usage) -> None:
         legal = sink.legal(node, scope, self.scopes)
-        found.length |= sink.length
-        found.ascending |= sink.ascending
+        found.manner = found.manner or sink.manner
         if legal is None:
             return
         lo, hi = legal  # of scale * x + shift

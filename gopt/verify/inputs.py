@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,8 +98,8 @@ def _spec(info: Any, facts: Facts) -> InputSpec:
 
 
 def _dim(dim: Any, fallback: str) -> SizeExpr:
-    """A number, else a name; `dim_value` below 1 means that nothing is known."""
-    if dim.HasField("dim_value") and dim.dim_value > 0:
+    """A number, else a name; a negative number means that nothing is known. ONNX Runtime insists on a declared 0."""
+    if dim.HasField("dim_value") and dim.dim_value >= 0:
         return int(dim.dim_value)
     text = str(dim.dim_param).strip()
     if not text or text == "?":
@@ -175,8 +175,13 @@ _LENGTH = re.compile(r"len(gth)?s?$|lens|length|n_frames|num_frames", re.I)
 _RATE = re.compile(r"^(sr|sample_?rate|sampling_?rate)$", re.I)
 _MASK = re.compile(r"mask", re.I)
 _WORDS = ("alpha", "Beta", "gamma delta", "x", "42", "", "naïve")
-WIDTHS = 4
-"""How many readings of integers about which nothing is known `feed` has (`width`): as derived, then ever smaller."""
+_PATTERNS: dict[str, Callable[[int], Array]] = {
+    "ascending": np.arange,
+    "free": lambda count: np.where(np.arange(count) == 0, -1, 1),
+    "scales": lambda count: np.where(np.arange(count) < count - 2, 1, 2),
+}
+WIDTHS = 5
+"""How many readings of integers about which nothing is known `feed` has (`width`): as derived, then ever fewer."""
 
 
 def feed(inputs: list[InputSpec], sizes: Mapping[str, int], seed: int, width: int = 0) -> dict[str, Any]:
@@ -249,9 +254,9 @@ class _Maker:
         usage, name = self.spec.usage, self.spec.name
         bounded = usage.lo is not None or usage.hi is not None
         lo, hi = self._bounds()
-        if usage.ascending:
-            return np.arange(int(np.prod(shape))).reshape(shape)
-        if not bounded and (usage.length or (len(shape) <= 1 and _LENGTH.search(name))):
+        if usage.manner in _PATTERNS:
+            return _PATTERNS[usage.manner](int(np.prod(shape))).reshape(shape)
+        if not bounded and (usage.manner == "length" or (len(shape) <= 1 and _LENGTH.search(name))):
             return self._lengths(shape)
         if np.prod(shape) == 1 and usage.choices:
             legal = [c for c in usage.choices if not bounded or lo <= c < hi] or usage.choices
@@ -279,7 +284,7 @@ class _Maker:
             lo = usage.lo if usage.lo is not None else min(0, (usage.hi or 1) - 1)
             hi = usage.hi if usage.hi is not None else lo + 10
         else:
-            lo, hi = [_wide(dtype), (0, 10), (0, 2), (0, 1)][min(self.width, WIDTHS - 1)]
+            lo, hi = [_wide(dtype), (0, 10), (0, 2), (0, 1), (1, 2)][min(self.width, WIDTHS - 1)]
         if not dtype.is_float:
             span = 1 << dtype.bits
             least = 0 if dtype.name.startswith("U") else -(span // 2)

@@ -19,14 +19,13 @@ class Sink:
 
     Attributes:
         legal: half-open range of legal elements for a node, None if not known.
-        length: the elements are lengths along another axis.
-        ascending: the elements should be 0, 1, 2 ... (distinct axes).
+        manner: how the elements hang together: "length" (lengths along another axis), "ascending" (distinct axes: 0, 1,
+            2 ...), "free" (a shape that suits every tensor: -1, 1, 1 ...), "scales" (1 but for the last two).
         whole: holds for integer inputs only; a float there is just a number.
     """
 
     legal: Legal
-    length: bool = False
-    ascending: bool = False
+    manner: str = ""
     whole: bool = False
 
 
@@ -75,9 +74,9 @@ _SIZE = Sink(_within(1, 5))
 _ZERO = Sink(_within(0, 1))
 _ONE = Sink(_within(1, 2))
 _BIT = Sink(_within(0, 2))
-_AXES = Sink(_within(0, 8), ascending=True)
+_AXES = Sink(_within(0, 8), manner="ascending")
 _WINDOW = Sink(_within(4, 12))
-_LENGTH = Sink(lambda node, scope, scopes: None, length=True)
+_LENGTH = Sink(lambda node, scope, scopes: None, manner="length")
 
 SINKS: dict[tuple[str, int], Sink] = {
     ("Gather", 1): Sink(_axis_of(0, 0)),
@@ -97,8 +96,8 @@ SINKS: dict[tuple[str, int], Sink] = {
     ("EmbedLayerNormalization", 7): _BIT,
     ("RotaryEmbedding", 1): Sink(_fixed_axis(2, 0)),
     ("GatherBlockQuantized", 1): Sink(_axis_of(0, 0)),
-    # Shapes, counts and axes as data. A Reshape to -1, 1, 1 ... suits every tensor.
-    ("Reshape", 1): Sink(_within(-1, 0)),
+    # Shapes, counts and axes as data.
+    ("Reshape", 1): Sink(_within(-1, 2), manner="free"),
     ("Expand", 1): _ONE,
     ("ConstantOfShape", 0): _SIZE,
     ("Tile", 1): Sink(_within(1, 3)),
@@ -116,9 +115,9 @@ SINKS: dict[tuple[str, int], Sink] = {
     ("Squeeze", 1): _AXES,
     ("Unsqueeze", 1): _AXES,
     ("Trilu", 1): Sink(_within(-1, 2)),
-    ("Resize", 2): Sink(_within(1, 3)),
+    ("Resize", 2): Sink(_within(1, 3), manner="scales"),
     ("Resize", 3): Sink(_within(2, 12)),
-    ("Upsample", 1): Sink(_within(1, 3)),
+    ("Upsample", 1): Sink(_within(1, 3), manner="scales"),
     ("SequenceAt", 1): _ZERO,
     ("SequenceInsert", 2): _ZERO,
     ("SequenceErase", 1): _ZERO,
