@@ -425,6 +425,7 @@ class Graph:
         if value.graph is not self:
             if value.graph is not None or value.role is not Role.CONST:
                 raise GraphError(f"operand {value!r} of {op.label} is not in the same graph")
+            value.name = self.names.fresh(value.name or "const")
             self._attach(value)
         self._edge(value, op, slot)
 
