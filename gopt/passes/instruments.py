@@ -47,7 +47,9 @@ class Timing(Instrument):
 
     def finish(self, model: Model, report: Report) -> None:
         """Write the total."""
-        line = f"{report.seconds * 1e3:9.2f} ms  {report.ops_before:6} -> {report.ops_after:6} ops  in all"
+        change = f"{report.ops_before:6} -> {report.ops_after:6} ops"
+        inference = f"type inference {report.inference * 1e3:.2f} ms"
+        line = f"{report.seconds * 1e3:9.2f} ms  {change}  in all, {inference}"
         print(line, file=self.stream, flush=True)
 
 

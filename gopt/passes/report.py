@@ -44,6 +44,7 @@ class Report:
         pipeline: its canonical text.
         ops_before, ops_after: ops in all graphs of the model.
         seconds: wall time of the whole.
+        inference: wall time of type inference between the steps, a part of `seconds`.
         runs: each step as often as it ran; a step is not run again while nothing changed since it last ran.
         limited: True if the ledger's limit ended the run.
     """
@@ -52,6 +53,7 @@ class Report:
     ops_before: int = 0
     ops_after: int = 0
     seconds: float = 0.0
+    inference: float = 0.0
     runs: list[PassRun] = field(default_factory=list)
     limited: bool = False
 
@@ -97,6 +99,7 @@ class Report:
             "ops_before": self.ops_before,
             "ops_after": self.ops_after,
             "seconds": self.seconds,
+            "inference": self.inference,
             "limited": self.limited,
             "rewrites": self.rewrites,
             "passes": [

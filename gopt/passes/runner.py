@@ -108,6 +108,7 @@ class _Run:
         state, ops, entries = self._state(), self.model.count_ops(), len(self.ctx.ledger.entries)
         for instrument in self.instruments:
             instrument.before(step.name, self.model)
+        self._infer()
         start = perf_counter()
         self._guarded(step)
         seconds = perf_counter() - start
@@ -123,12 +124,17 @@ class _Run:
         for instrument in self.instruments:
             instrument.after(run, self.model)
 
+    def _infer(self) -> None:
+        """Bring the types up to date, so that no pass has to."""
+        start = perf_counter()
+        retyped = analysis.infer(self.model)
+        if self.touched is not None:
+            self.touched.log.extend(retyped)
+        self.report.inference += perf_counter() - start
+
     def _guarded(self, step: RuleStep | PassStep) -> None:
         """Run a step; whatever it raises comes out as an error of gopt that names it."""
         try:
-            retyped = analysis.infer(self.model)
-            if self.touched is not None:
-                self.touched.note_types(retyped)
             if isinstance(step, RuleStep):
                 self._rules(step)
             else:
@@ -162,7 +168,7 @@ class _Touched:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.log: list[Op | None] = []
+        self.log: list[Op] = []
         self._graphs: dict[Graph, None] = {}
         self.watch()
         self.log.clear()
@@ -190,17 +196,11 @@ class _Touched:
         if old is not None and (producer := old.producer) is not None:
             self.log.append(producer)
 
-    def note_types(self, retyped: Iterable[Op] | None) -> None:
-        """Ops whose results have other types now; None if that is not known, and then every op counts."""
-        self.log.extend([None] if retyped is None else retyped)
-
-    def since(self, mark: int) -> list[Op] | None:
-        """Ops touched after the log had `mark` entries; None for all."""
+    def since(self, mark: int) -> list[Op]:
+        """Ops touched after the log had `mark` entries."""
         self.watch()
         seeds: dict[Op, None] = {}
         for op in self.log[mark:]:
-            if op is None:
-                return None
             seeds[op] = None
             if op.graph is None:
                 # What it took may have become single-use, which is what a match inside of a larger one waits for.
