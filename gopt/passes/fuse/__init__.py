@@ -1,0 +1,5 @@
+"""Fusion: several ops become one, their constants become its weights, bias or attributes."""
+
+from __future__ import annotations
+
+MODULES = ("elementwise", "clamp", "batchnorm", "conv", "pool", "matmul", "gemm")

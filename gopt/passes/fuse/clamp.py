@@ -1,0 +1,130 @@
+"""Chains of Relu, Clip, and Min and Max with constants become one op."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ... import ops
+from ...ir import Array, DType, Op, Value
+from ...rewrite import Numerics, P, Pattern, RejectError, Rewriter, rule
+from ._affine import dtype_of, fits, shape_of
+
+
+def _bounded(data: Pattern | str) -> Pattern:
+    return P.Relu(data) | P.Clip(data, P.opt(P.const()), P.opt(P.const())) | (P.Min | P.Max)(data, P.const())
+
+
+class _Range(NamedTuple):
+    """What a value is clamped to; None is no bound."""
+
+    low: Any = None
+    high: Any = None
+
+
+@rule(P.Relu(P.Relu("x").as_("inner").shared()), numerics=Numerics.EXACT)
+def relu_relu(rw: Rewriter, inner: Op, x: Value) -> Value:
+    """Relu(Relu(x)) -> Relu(x)
+
+    Applies always: the result of the inner one is never below zero.
+    """
+    return inner.result
+
+
+@rule(_bounded(_bounded("x")), numerics=Numerics.FINITE)
+def clamp(rw: Rewriter, x: Value) -> Value:
+    """clamp(clamp(x, l, h), m, n) -> Clip(x, clamp(l, m, n), clamp(h, m, n)), or Relu(x)
+
+    Clamps are Relu, Clip, and Min and Max with a constant of one element that does not enlarge x. Applies if the lower
+    bound of the inner one is not above its upper bound: a clamp is monotone, and leaves what lies between its bounds.
+    Not said of operands that are no numbers, which runtimes order in different ways.
+    """
+    outer, dtype = rw.root, dtype_of(x)
+    assert outer is not None
+    inner = next((v.producer for v in outer.inputs if v is not None and v.const is None), None)
+    if inner is None or dtype is None:
+        raise RejectError("the type is not known")
+    first, second = _range_of(inner, x, dtype), _range_of(outer, x, dtype)
+    if any(r.low is not None and r.high is not None and r.low > r.high for r in (first, second)):
+        raise RejectError("a lower bound lies above the upper one")
+    return _emit(rw, x, _compose(first, second), dtype)
+
+
+@rule(P.Max(P.Max("x", P.const("c")), P.const("d")), numerics=Numerics.FINITE)
+def max_max(rw: Rewriter, x: Value, c: Value, d: Value) -> Value:
+    """Max(Max(x, c), d) -> Max(x, max(c, d))
+
+    Applies if the joint constant is no larger than the larger of the two.
+    """
+    result: Value = rw.Max(x, rw.const(_joint(np.maximum(rw.array(c), rw.array(d)), c, d), name=d.name))
+    return result
+
+
+@rule(P.Min(P.Min("x", P.const("c")), P.const("d")), numerics=Numerics.FINITE)
+def min_min(rw: Rewriter, x: Value, c: Value, d: Value) -> Value:
+    """Min(Min(x, c), d) -> Min(x, min(c, d))
+
+    Applies if the joint constant is no larger than the larger of the two.
+    """
+    result: Value = rw.Min(x, rw.const(_joint(np.minimum(rw.array(c), rw.array(d)), c, d), name=d.name))
+    return result
+
+
+def _range_of(op: Op, x: Value, dtype: DType) -> _Range:
+    if op.op_type == "Relu":
+        return _Range(dtype.numpy.type(0))
+    if op.op_type == "Clip":
+        operands = ops.operands(op)
+        low, high = (_bound(operands[k] if k < len(operands) else None, x) for k in (1, 2))
+        return _Range(low, high)
+    bound = _bound(next(v for v in op.inputs if v is not None and v.const is not None), x)
+    return _Range(bound) if op.op_type == "Max" else _Range(None, bound)
+
+
+def _bound(value: Value | None, x: Value) -> Any:
+    """The only element of a bound; None for one that bounds nothing.
+
+    Raises:
+        RejectError: it has more elements than one, may enlarge x, or is no number.
+    """
+    tensor = None if value is None else value.const
+    if tensor is None:
+        return None
+    if tensor.size != 1 or not fits(tensor.shape, shape_of(x)):
+        raise RejectError("a bound is no scalar")
+    bound = tensor.numpy().reshape(-1)[0]
+    if bound != bound:
+        raise RejectError("a bound is no number")
+    return bound
+
+
+def _compose(inner: _Range, outer: _Range) -> _Range:
+    return _Range(
+        outer.low if inner.low is None else _clamped(inner.low, outer),
+        outer.high if inner.high is None else _clamped(inner.high, outer),
+    )
+
+
+def _clamped(bound: Any, to: _Range) -> Any:
+    if to.low is not None and bound < to.low:
+        bound = to.low
+    if to.high is not None and bound > to.high:
+        bound = to.high
+    return bound
+
+
+def _emit(rw: Rewriter, x: Value, to: _Range, dtype: DType) -> Value:
+    result: Value
+    if to.low is not None and to.low == 0 and to.high is None:
+        result = rw.Relu(x)
+    else:
+        result = rw.Clip(x, *(None if b is None else rw.const(np.asarray(b)) for b in to))
+    return result
+
+
+def _joint(made: Array, c: Value, d: Value) -> Array:
+    sizes = [v.const.size for v in (c, d) if v.const is not None]
+    if made.size > max(sizes):
+        raise RejectError("the constant would become larger")
+    return made

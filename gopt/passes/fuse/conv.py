@@ -1,0 +1,195 @@
+"""Fusion into Conv and ConvTranspose: what comes before or after goes into weights, bias and pads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...ir import Array, Op, Value
+from ...rewrite import Numerics, P, RejectError, Rewriter, rule
+from ._affine import (
+    Affine,
+    affine_of,
+    along,
+    batch_norm,
+    batch_norm_affine,
+    elements,
+    rounded,
+    scaling,
+    shape_of,
+    shifting,
+)
+from ._pads import spatial_pads, with_pads
+from ._weights import Kernel
+
+_CONV = P.Conv | P.ConvTranspose
+_conv = _CONV("x", "w", P.opt("b")).as_("conv")
+
+
+@rule(batch_norm(_conv), numerics=Numerics.ROUNDING)
+def batchnorm(rw: Rewriter, conv: Op, x: Value, w: Value, b: Value | None) -> Value:
+    """BatchNormalization(Conv(x, W, b)) -> Conv(x, W * k, (b - mean) * k + shift), k = scale / sqrt(var + epsilon)
+
+    Applies to constant parameters, weights and bias: a convolution is linear, so that a factor and a shift per output
+    channel can be had from weights and bias. Weights and bias are computed in float64 and rounded once.
+    """
+    assert rw.root is not None
+    return _after(rw, conv, batch_norm_affine(rw.root))
+
+
+@rule(shifting(_conv), numerics=Numerics.ROUNDING)
+def add(rw: Rewriter, conv: Op, x: Value, w: Value, b: Value | None) -> Value:
+    """Conv(x, W, b) + c -> Conv(x, W, b + c); c - Conv(x, W, b) -> Conv(x, -W, c - b)
+
+    Applies to Add and Sub of a constant that is a scalar or, by the trailing alignment of broadcasting, varies along
+    the channels alone, and does not enlarge the result. The bias is computed in float64 and rounded once; the sums
+    are taken in another order.
+    """
+    return _after(rw, conv, _root_affine(rw, conv))
+
+
+@rule(scaling(_conv), numerics=Numerics.ROUNDING)
+def scale(rw: Rewriter, conv: Op, x: Value, w: Value, b: Value | None) -> Value:
+    """Conv(x, W, b) * c -> Conv(x, W * c, b * c); likewise / c, and Neg
+
+    Applies to constants as `add` does. Weights and bias are computed in float64 and rounded once.
+    """
+    return _after(rw, conv, _root_affine(rw, conv))
+
+
+@rule(
+    _CONV(batch_norm("x", "norm"), P.const("w"), P.opt("b")).as_("conv"),
+    numerics=Numerics.ROUNDING,
+)
+def batchnorm_before(rw: Rewriter, conv: Op, norm: Op, x: Value, w: Value, b: Value | None) -> Value:
+    """Conv(x * k + d, W, b) -> Conv(x, W * k, b + d * W), the affine map being that of a BatchNormalization
+
+    Applies to constant parameters if no output position sees padding, or d is zero. Computed in float64, rounded once.
+    """
+    return _before(rw, conv, x, batch_norm_affine(norm))
+
+
+@rule(_CONV(scaling("x", "inner"), P.const("w"), P.opt("b")).as_("conv"), numerics=Numerics.ROUNDING)
+def scale_before(rw: Rewriter, conv: Op, inner: Op, x: Value, w: Value, b: Value | None) -> Value:
+    """Conv(x * c, W, b) -> Conv(x, W * c, b); likewise / c, and Neg
+
+    Applies to a constant that is a scalar or varies along the input channels alone, and does not enlarge x. The
+    weights are computed in float64 and rounded once.
+    """
+    return _before(rw, conv, x, _per_channel(affine_of(inner, x), x))
+
+
+@rule(_CONV(shifting("x", "inner"), P.const("w"), P.opt("b")).as_("conv"), numerics=Numerics.ROUNDING)
+def add_before(rw: Rewriter, conv: Op, inner: Op, x: Value, w: Value, b: Value | None) -> Value:
+    """Conv(x + c, W, b) -> Conv(x, W, b + c * W); likewise x - c and c - x
+
+    Applies to constants as `scale_before` does, if no output position sees padding. Computed in float64, rounded once.
+    """
+    return _before(rw, conv, x, _per_channel(affine_of(inner, x), x))
+
+
+@rule(
+    _CONV(shifting(scaling("x", "first"), "second"), P.const("w"), P.opt("b")).as_("conv"),
+    numerics=Numerics.ROUNDING,
+)
+def scale_past_add(rw: Rewriter, conv: Op, first: Op, second: Op, x: Value, w: Value, b: Value | None) -> Value:
+    """Conv(x * c + d, W, b) -> Conv(x + d / c, W * c, b)
+
+    Applies where the padding of the convolution keeps d from going into the bias, to constants c as for
+    `scale_before`, none of them zero. Computed in float64, rounded once.
+    """
+    kernel = Kernel(conv)
+    both = affine_of(first, x).then(affine_of(second, first.result))
+    factor = along(both.scale, shape_of(x), 1)
+    if both.scale is None or both.shift is None or factor is None or not factor.all():
+        raise RejectError("there is no factor other than zero")
+    moved = both.shift / both.scale
+    if moved.size > max(both.shift.size, len(factor)):
+        raise RejectError("the quotient of the constants is larger than they are")
+    shifted = rw.Add(x, rw.const(rounded(moved, kernel.dtype), name="shift"))
+    return _rebuild(rw, conv, shifted, kernel.scale_inputs(factor), b)
+
+
+@rule(
+    P.Conv(
+        P.Pad("x", P.const(), P.opt(P.const("value", 0)), P.opt(P.const()), mode="constant").as_("pad").shared(),
+        "w",
+        P.opt("b"),
+    ).as_("conv"),
+    numerics=Numerics.FINITE,
+)
+def pad(rw: Rewriter, conv: Op, pad: Op, x: Value, w: Value, b: Value | None) -> Value:
+    """Conv(Pad(x, p), W, b, pads=q) -> Conv(x, W, b, pads=p+q)
+
+    Applies to constant zeros around the spatial axes, and to a convolution whose own pads do not depend on sizes. Bit
+    for bit the same for finite weights: a weight that is infinite or no number meets no zeros any more.
+    """
+    shape = shape_of(w)
+    if shape is None:
+        raise RejectError(f"the rank of {conv.label} is not known")
+    attrs = with_pads(conv, len(shape) - 2, spatial_pads(pad, len(shape)))
+    return _staged(rw, conv, x, w, b, attrs)
+
+
+def _root_affine(rw: Rewriter, conv: Op) -> Affine:
+    assert rw.root is not None
+    kernel = Kernel(conv)
+    known = shape_of(conv.result) or (None,) * kernel.rank
+    shape: Any = (known[0], kernel.outputs, *known[2:])
+    both = affine_of(rw.root, conv.result)
+    return Affine(along(both.scale, shape, 1), along(both.shift, shape, 1))
+
+
+def _per_channel(both: Affine, x: Value) -> Affine:
+    return Affine(along(both.scale, shape_of(x), 1), along(both.shift, shape_of(x), 1))
+
+
+def _after(rw: Rewriter, conv: Op, affine: Affine) -> Value:
+    """The convolution followed by a map of its output channels."""
+    kernel = Kernel(conv)
+    bias = _bias(conv)
+    weights = None if affine.scale is None else kernel.scale_outputs(affine.scale)
+    made = bias if affine.scale is None or bias is None else bias * affine.scale
+    if affine.shift is not None:
+        made = affine.shift if made is None else made + affine.shift
+    if made is not None and made.size not in (1, kernel.outputs):
+        raise RejectError(f"{made.size} numbers for {kernel.outputs} channels")
+    return _rebuild(rw, conv, conv.inputs[0], weights, _bias_const(rw, kernel, made))
+
+
+def _before(rw: Rewriter, conv: Op, x: Value, affine: Affine) -> Value:
+    """The convolution of a map of its input channels."""
+    kernel = Kernel(conv)
+    bias = conv.input(2)
+    if affine.shift is not None and affine.shift.any():
+        old = _bias(conv)
+        more = kernel.response(affine.shift)
+        bias = _bias_const(rw, kernel, more if old is None else old + more)
+    weights = None if affine.scale is None else kernel.scale_inputs(affine.scale)
+    return _rebuild(rw, conv, x, weights, bias)
+
+
+def _bias(conv: Op) -> Array | None:
+    bias = conv.input(2)
+    return None if bias is None else elements(bias)
+
+
+def _bias_const(rw: Rewriter, kernel: Kernel, bias: Array | None) -> Value | None:
+    if bias is None:
+        return None
+    old = kernel.op.input(2)
+    full = np.broadcast_to(bias.reshape(-1), (kernel.outputs,))
+    return rw.const(rounded(full, kernel.dtype), name=old.name if old is not None else "bias")
+
+
+def _rebuild(rw: Rewriter, conv: Op, x: Value | None, weights: Array | None, bias: Value | None) -> Value:
+    """The convolution with another operand, other weights (None: those that it has) and another bias."""
+    old = conv.inputs[1]
+    assert old is not None
+    return _staged(rw, conv, x, old if weights is None else rw.const(weights, name=old.name), bias, conv.attrs)
+
+
+def _staged(rw: Rewriter, conv: Op, x: Value | None, w: Value, b: Value | None, attrs: Any) -> Value:
+    result: Value = rw.op(conv.op_type, x, w, b, name=conv.name, **attrs)
+    return result

@@ -1,0 +1,215 @@
+"""Fusion into Gemm, and of MatMul of matrices into Gemm."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ... import ops
+from ...ir import Op, Shape, Value
+from ...rewrite import Numerics, P, RejectError, Rewriter, rule
+from ._affine import (
+    Affine,
+    affine_of,
+    along,
+    batch_norm,
+    batch_norm_affine,
+    dtype_of,
+    scaling,
+    shape_of,
+    shifting,
+)
+from ._products import Product
+
+_GEMM_7 = 7  # before, Gemm broadcasts c on demand only
+_gemm = P.Gemm("a", "b", P.opt("c")).as_("op")
+_product = (P.Gemm | P.MatMul)("a", "b", P.opt("c")).as_("op")
+
+
+def _of(data: object) -> object:
+    """A product whose first factor is `data`, with constant weights and addend."""
+    return (P.Gemm | P.MatMul)(data, P.const(), P.opt(P.const())).as_("op")
+
+
+@rule(batch_norm(_product), numerics=Numerics.ROUNDING, since=_GEMM_7)
+def batchnorm(rw: Rewriter, op: Op) -> Value:
+    """BatchNormalization(A * B + C) -> Gemm(A, B * k, C * k + d), x * k + d being what the BatchNormalization does
+
+    Applies to Gemm, and MatMul of matrices, with constant B and C: the channels are the columns. Computed in float64,
+    rounded once.
+    """
+    assert rw.root is not None
+    return _after(rw, Product.of(op), batch_norm_affine(rw.root)).gemm(rw)
+
+
+@rule(shifting(_gemm), numerics=Numerics.ROUNDING, since=_GEMM_7)
+def add(rw: Rewriter, op: Op) -> Value:
+    """Gemm(A, B, C) + d -> Gemm(A, B, C + d); likewise - d, and d - Gemm(A, B, C) -> Gemm(A, -B, d - C)
+
+    Applies to constants C and d if d does not enlarge the result. Computed in float64, rounded once.
+    """
+    assert rw.root is not None
+    return _after(rw, Product.of(op), affine_of(rw.root, op.result)).gemm(rw)
+
+
+@rule(scaling(_gemm), numerics=Numerics.ROUNDING, since=_GEMM_7)
+def scale(rw: Rewriter, op: Op) -> Value:
+    """Gemm(A, B, C) * d -> Gemm(A, B * d, C * d); likewise / d, and Neg
+
+    Applies to constants that vary along the columns alone, if B and C are constant; else to a scalar, which then goes
+    into alpha and beta. Computed in float64, rounded once.
+    """
+    assert rw.root is not None
+    return _after(rw, Product.of(op), affine_of(rw.root, op.result)).gemm(rw)
+
+
+@rule(P.Add(P.Gemm("a", "b").as_("op"), "c"), numerics=Numerics.ROUNDING, since=_GEMM_7)
+def add_operand(rw: Rewriter, op: Op, c: Value) -> Value:
+    """Gemm(A, B) + c -> Gemm(A, B, c)
+
+    Applies to any c that surely does not enlarge the result.
+    """
+    return _with_operand(rw, Product.of(op), c)
+
+
+@rule(P.Add(P.MatMul("a", "b").as_("op"), "c"), numerics=Numerics.ROUNDING, since=_GEMM_7)
+def matmul_add(rw: Rewriter, op: Op, c: Value) -> Value:
+    """MatMul(A, B) + c -> Gemm(A, B, c)
+
+    Applies to matrices A and B of floating-point numbers, and any c that surely does not enlarge the result.
+    """
+    return _with_operand(rw, Product.of(op), c)
+
+
+@rule(_of(batch_norm("x", "norm")), numerics=Numerics.ROUNDING, since=_GEMM_7)  # type: ignore[arg-type]
+def batchnorm_before(rw: Rewriter, op: Op, norm: Op, x: Value) -> Value:
+    """Gemm(x * k + d, B, C) -> Gemm(x, k * B, C + d * B), the affine map being that of a BatchNormalization
+
+    Applies to constant B and C, and A not transposed: its columns are the channels. Computed in float64, rounded once.
+    """
+    return _before(rw, op, x, batch_norm_affine(norm))
+
+
+@rule(_of(shifting("x", "inner")), numerics=Numerics.ROUNDING, since=_GEMM_7)  # type: ignore[arg-type]
+def add_before(rw: Rewriter, op: Op, inner: Op, x: Value) -> Value:
+    """Gemm(x + d, B, C) -> Gemm(x, B, C + d * B); likewise x - d and d - x
+
+    Applies to Gemm, and MatMul of matrices, with constant B and C, if d varies along the columns of x alone and does
+    not enlarge x. Computed in float64, rounded once.
+    """
+    return _before(rw, op, x, _per_column(affine_of(inner, x), x))
+
+
+@rule(P.Gemm(scaling("x", "inner"), P.const(), P.opt("c")).as_("op"), numerics=Numerics.ROUNDING, since=_GEMM_7)
+def scale_before(rw: Rewriter, op: Op, inner: Op, x: Value) -> Value:
+    """Gemm(x * d, B, C) -> Gemm(x, d * B, C); likewise / d, and Neg
+
+    Applies to a constant B if d varies along the columns of x alone, or is a scalar, and does not enlarge x. Computed
+    in float64, rounded once.
+    """
+    return _before(rw, op, x, _per_column(affine_of(inner, x), x))
+
+
+@rule(P.Gemm("a", "b", P.const("", 0)).as_("op"), numerics=Numerics.FINITE, since=11)
+def zero_bias(rw: Rewriter, op: Op) -> Value:
+    """Gemm(A, B, 0) -> Gemm(A, B)
+
+    Applies to zeros throughout; they can't enlarge the result.
+    """
+    product = Product.of(op)
+    return replace(product, c=None).gemm(rw)
+
+
+@rule(
+    P.Gemm(P.Transpose("x").as_("inner").shared(), "b", P.opt("c")).as_("op")
+    | P.Gemm("a", P.Transpose("x").as_("inner").shared(), P.opt("c")).as_("op"),
+    numerics=Numerics.ROUNDING,
+    since=_GEMM_7,
+)
+def transpose_operand(rw: Rewriter, op: Op, inner: Op, x: Value) -> Value:
+    """Gemm(Transpose(x), B, C) -> Gemm(x, B, C, transA=1); likewise the second factor
+
+    Applies always: factors of a Gemm are matrices. The sums may be taken in another order.
+    """
+    return _without_transpose(Product.of(op), inner, x).gemm(rw)
+
+
+@rule(
+    P.MatMul(P.Transpose("x").as_("inner"), "b").as_("op") | P.MatMul("a", P.Transpose("x").as_("inner")).as_("op"),
+    numerics=Numerics.ROUNDING,
+    since=11,
+)
+def transpose_matmul(rw: Rewriter, op: Op, inner: Op, x: Value) -> Value:
+    """MatMul(Transpose(x), B) -> Gemm(x, B, transA=1); likewise the second factor
+
+    Applies to matrices of floating-point numbers. The sums may be taken in another order.
+    """
+    return _without_transpose(Product.of(op), inner, x).gemm(rw)
+
+
+def _without_transpose(product: Product, inner: Op, x: Value) -> Product:
+    if ops.attribute(inner, "perm") not in (None, (1, 0)):
+        raise RejectError(f"{inner.label} exchanges nothing")
+    if product.a is inner.result:
+        product = replace(product, a=x, transpose_a=not product.transpose_a)
+    if product.b is inner.result:
+        product = replace(product, b=x, transpose_b=not product.transpose_b)
+    return product
+
+
+def _after(rw: Rewriter, product: Product, affine: Affine) -> Product:
+    """The product followed by a map: a factor per column, and any shift."""
+    factor = along(affine.scale, product.shape, 1)
+    if affine.shift is None and factor is not None and not _is_constant(product):
+        if len(factor) != 1:
+            raise RejectError("the product is not constant but for its first factor")
+        alpha, beta = (float(np.float32(v * factor[0])) for v in (product.alpha, product.beta))
+        if not (np.isfinite(alpha) and np.isfinite(beta)) or not alpha:
+            raise RejectError("alpha or beta would overflow or vanish")
+        return replace(product, alpha=alpha, beta=beta)
+    addend = product.addend()
+    if factor is not None:
+        product = replace(product, b=product.scale_columns(rw, factor))
+        addend = None if addend is None else addend * factor
+    if affine.shift is not None:
+        addend = affine.shift if addend is None else addend + affine.shift
+    return product.with_addend(rw, addend)
+
+
+def _is_constant(product: Product) -> bool:
+    return product.b.const is not None and (product.c is None or product.c.const is not None)
+
+
+def _before(rw: Rewriter, op: Op, x: Value, affine: Affine) -> Value:
+    """The product of a map of the columns of its first factor."""
+    product = replace(Product.of(op), a=x)
+    if product.transpose_a and any(m is not None and m.size != 1 for m in (affine.scale, affine.shift)):
+        raise RejectError("the first factor is transposed")
+    if affine.shift is not None and affine.shift.any():
+        addend, more = product.addend(), product.response(affine.shift)
+        product = product.with_addend(rw, more if addend is None else addend + more)
+    if affine.scale is not None:
+        product = replace(product, b=product.scale_rows(rw, affine.scale))
+    return product.gemm(rw)
+
+
+def _per_column(both: Affine, x: Value) -> Affine:
+    shape = shape_of(x)
+    if shape is None or len(shape) != 2:
+        raise RejectError("it is not known to be a matrix")
+    return Affine(along(both.scale, shape, 1), along(both.shift, shape, 1))
+
+
+def _with_operand(rw: Rewriter, product: Product, c: Value) -> Value:
+    if dtype_of(c) is not product.dtype or not _surely_fits(c, product.shape):
+        raise RejectError("what is added may enlarge the result")
+    return replace(product, c=c, beta=1.0).gemm(rw)
+
+
+def _surely_fits(c: Value, into: Shape) -> bool:
+    """True if `c` broadcasts to `into`; symbols of unknown size are equal only if they are the same."""
+    shape = shape_of(c)
+    if shape is None or len(shape) > 2:
+        return False
+    return all(d == 1 or d is wanted or d == wanted for d, wanted in zip(shape[::-1], into[::-1]))
