@@ -12,7 +12,7 @@ from .evaluate import Call, NoKernel
 from .registry import kernel, shape_rule
 from .shapes import axis_of, tensor, typed
 from .sizes import derive
-from .trace import entry
+from .trace import entry, size_in
 from .view import attribute, constant_operand, operands
 
 
@@ -23,10 +23,9 @@ def _one_hot(op: Op) -> Sequence[Type | None]:
         return (None,)
     if indices is None or indices.shape is None:
         return (TensorType(values.dtype),)
-    depth = entry(op.inputs[1])
-    if depth is None:
-        constant = constant_operand(op, 1)
-        depth = Symbol() if constant is None or constant.size != 1 else int(constant.reshape(-1)[0])
+    constant = constant_operand(op, 1)
+    # The depth may be given as a float.
+    depth = size_in(op.inputs[1]) if constant is None else max(int(constant.reshape(-1)[0]), 0)
     axis = axis_of(attribute(op, "axis"), len(indices.shape) + 1)
     return (TensorType(values.dtype, (*indices.shape[:axis], depth, *indices.shape[axis:])),)
 
@@ -142,8 +141,7 @@ def _top_k(op: Op) -> Sequence[Type | None]:
     if data.shape is None:
         return (TensorType(data.dtype), TensorType(DType.INT64))
     axis = axis_of(attribute(op, "axis"), len(data.shape))
-    count = entry(operands(op)[1])
-    shape = (*data.shape[:axis], Symbol() if count is None else count, *data.shape[axis + 1 :])
+    shape = (*data.shape[:axis], size_in(operands(op)[1]), *data.shape[axis + 1 :])
     return (typed(data, data.dtype, shape), TensorType(DType.INT64, shape))
 
 

@@ -11,8 +11,8 @@ from .evaluate import Call
 from .registry import kernel, shape_rule
 from .shapes import axis_of, broadcast, fresh, tensor, typed
 from .sizes import product, quotient
-from .trace import Entries, dims, entries, length, shape_slice
-from .view import attribute, ints, operands
+from .trace import Entries, dims, entries, length, numbers, shape_slice
+from .view import attribute, operands
 
 SCALAR_INT64 = TensorType(DType.INT64, ())
 
@@ -65,7 +65,8 @@ def _reshape(op: Op) -> Sequence[Type | None]:
     wanted = entries(operands(op)[1])
     if wanted is None:
         return (TensorType(data.dtype),)
-    return (typed(data, data.dtype, reshaped(data.shape, wanted, bool(attribute(op, "allowzero")))),)
+    allowzero = "allowzero" in op.attrs and bool(attribute(op, "allowzero"))
+    return (typed(data, data.dtype, reshaped(data.shape, wanted, allowzero)),)
 
 
 def reshaped(shape: Shape | None, wanted: Entries, allowzero: bool) -> Shape:
@@ -136,10 +137,10 @@ def _squeeze(op: Op) -> Sequence[Type | None]:
     data = tensor(op.inputs[0])
     if data is None:
         return (None,)
-    axes = ints(op, "axes")
+    given = operands(op)
+    axes = numbers(given[1]) if len(given) > 1 else None
     shape = data.shape
     if axes is None:
-        given = operands(op)
         if len(given) > 1 and given[1] is not None:
             count = length(given[1])
             return (TensorType(data.dtype, None if shape is None or count is None else fresh(len(shape) - count)),)
@@ -166,9 +167,10 @@ def _unsqueeze(op: Op) -> Sequence[Type | None]:
     if data is None:
         return (None,)
     shape = data.shape
-    axes = ints(op, "axes")
+    given = operands(op)[1]
+    axes = numbers(given)
     if axes is None:
-        count = length(operands(op)[1])
+        count = length(given)
         return (TensorType(data.dtype, None if shape is None or count is None else fresh(len(shape) + count)),)
     if shape is None:
         return (TensorType(data.dtype),)

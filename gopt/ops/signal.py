@@ -11,7 +11,7 @@ from .evaluate import Call
 from .registry import kernel, shape_rule
 from .shapes import axis_of, fresh, tensor
 from .sizes import floor_div, total
-from .trace import entry
+from .trace import entry, size_in
 from .view import attribute, operands
 
 
@@ -63,8 +63,7 @@ def _stft(op: Op) -> Sequence[Type | None]:
 
 @shape_rule("HannWindow", "HammingWindow", "BlackmanWindow")
 def _window(op: Op) -> Sequence[Type | None]:
-    size = entry(op.inputs[0])
-    return (TensorType(DType(attribute(op, "output_datatype")), (Symbol() if size is None else size,)),)
+    return (TensorType(DType(attribute(op, "output_datatype")), (size_in(op.inputs[0]),)),)
 
 
 # Coefficients of the cosine terms (ONNX HannWindow, HammingWindow, BlackmanWindow).
@@ -82,6 +81,5 @@ def _window_kernel(call: Call) -> Array:
 
 @shape_rule("MelWeightMatrix")
 def _mel_weights(op: Op) -> Sequence[Type | None]:
-    bands, length = entry(op.inputs[0]), entry(op.inputs[1])
-    rows: Dim = Symbol() if length is None else total((floor_div(length, 2), 1))
-    return (TensorType(DType(attribute(op, "output_datatype")), (rows, Symbol() if bands is None else bands)),)
+    rows = total((floor_div(size_in(op.inputs[1]), 2), 1))
+    return (TensorType(DType(attribute(op, "output_datatype")), (rows, size_in(op.inputs[0]))),)

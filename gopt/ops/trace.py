@@ -37,10 +37,22 @@ def entries(value: Value | None) -> Entries | None:
     return found
 
 
+def numbers(value: Value | None) -> tuple[int, ...] | None:
+    """The elements of a constant integer operand; None if it is absent or not constant."""
+    constant = None if value is None else value.const
+    return None if constant is None else int_tuple(constant)
+
+
 def entry(value: Value | None) -> Dim | None:
     """The only element of an integer tensor, None if unknown."""
     found = entries(value)
     return found[0] if found is not None and len(found) == 1 else None
+
+
+def size_in(value: Value | None) -> Dim:
+    """The only element of an integer tensor as a size; a fresh symbol if it is unknown or negative."""
+    found = entry(value)
+    return Symbol() if found is None or (isinstance(found, int) and found < 0) else found
 
 
 def length(value: Value | None) -> int | None:

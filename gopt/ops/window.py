@@ -11,8 +11,8 @@ from .evaluate import Call, NoKernel
 from .registry import kernel, shape_rule
 from .shapes import axis_of, fresh, tensor, typed
 from .sizes import derive, total
-from .trace import entries
-from .view import attribute, ints, operands
+from .trace import entries, numbers
+from .view import attribute, operands
 
 _BEYOND = (1 << 31) - 1  # what exporters write for "to the end", 32- or 64-bit
 
@@ -25,7 +25,7 @@ def _slice(op: Op) -> Sequence[Type | None]:
         return (None if data is None else TensorType(data.dtype),)
     rank = len(data.shape)
     starts, ends = entries(given[1]), entries(given[2])
-    axes: Sequence[int] | None = ints(op, "axes")
+    axes: Sequence[int] | None = numbers(given[3]) if len(given) > 3 else None
     if axes is None:
         known = starts or ends
         if (len(given) > 3 and given[3] is not None) or known is None:
@@ -94,7 +94,7 @@ def _pad(op: Op) -> Sequence[Type | None]:
     if data is None or data.shape is None:
         return (None if data is None else TensorType(data.dtype),)
     shape = list(data.shape)
-    axes: Sequence[int] | None = ints(op, "axes")
+    axes: Sequence[int] | None = numbers(given[3]) if len(given) > 3 else None
     if axes is None:
         if len(given) > 3 and given[3] is not None:
             return (TensorType(data.dtype, fresh(len(shape))),)
