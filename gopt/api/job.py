@@ -1,0 +1,226 @@
+"""One run on its way: load, rewrite, save, verify, and repair by doing it again."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..errors import VerificationError
+from ..frontends import onnx as frontend
+from ..ir import Model
+from ..passes import CompareEach, Instrument, Pipeline, Report, as_pipeline, load_plugin, run_pipeline
+from ..rewrite import Context, Ledger
+from .output import Workshop, model_bytes, same_file
+
+if TYPE_CHECKING:
+    from ..verify import Repair, Verification, Verifier
+
+Passes = str | Pipeline | Sequence[Any]
+"""A pipeline as text (`"fold,fuse"`), or passes and rules in order."""
+OnMismatch = Literal["repair", "abort", "warn"]
+Tell = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Result:
+    """What a run made, and what is known about it.
+
+    Attributes:
+        model: the rewritten model.
+        report: what each pass did.
+        ledger: every rewrite.
+        verification: of the model delivered; None if it was not asked for.
+        repair: what was left out because the numbers differed; None if nothing had to be.
+        output: the file written, if any.
+        ops_before, ops_after: ops by type, in all graphs; constants do not count.
+        bytes_before, bytes_after: of the files, external data included; 0 where there is no file.
+        seconds: wall time of load, optimize, save, verify.
+    """
+
+    model: Model
+    report: Report
+    ledger: Ledger
+    verification: Verification | None = None
+    repair: Repair | None = None
+    output: Path | None = None
+    ops_before: dict[str, int] = field(default_factory=dict)
+    ops_after: dict[str, int] = field(default_factory=dict)
+    bytes_before: int = 0
+    bytes_after: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which rewrites are wanted; `skip` holds the keys of single ones, names are left out of the pipeline already."""
+
+    pipeline: Pipeline
+    skip: frozenset[str]
+    limit: int | None
+    exact: bool
+    max_growth: int
+
+    @classmethod
+    def of(
+        cls,
+        passes: Passes,
+        skip: str | Iterable[str],
+        limit: int | None,
+        exact: bool,
+        max_growth: int,
+        plugins: Iterable[str | Path],
+    ) -> Plan:
+        """Read what was asked for.
+
+        Raises:
+            UsageError: a pass, plugin or option does not exist.
+        """
+        for plugin in plugins:
+            load_plugin(plugin)
+        skip = (skip,) if isinstance(skip, str) else tuple(skip)
+        names = [name for name in skip if "(" not in name]
+        return cls(as_pipeline(passes, names), frozenset(skip), limit, exact, max_growth)
+
+    def apply(
+        self, model: Model, limit: int | None, skip: frozenset[str], instruments: Sequence[Instrument] = ()
+    ) -> tuple[Report, Ledger]:
+        """Rewrite `model` in place, with fewer rewrites if `limit` or `skip` says so."""
+        limits = [n for n in (limit, self.limit) if n is not None]
+        ledger = Ledger(limit=min(limits, default=None), skip=self.skip | skip)
+        ctx = Context(model, ledger, exact=self.exact, max_growth=self.max_growth)
+        return run_pipeline(model, self.pipeline, ctx, instruments), ledger
+
+
+class Job:
+    """One run on its way.
+
+    Attributes:
+        model: what is rewritten.
+        path: the file with the original, if there is one.
+        verifier: what judges; None if nothing is to be verified.
+        result: what is known so far.
+    """
+
+    def __init__(self, plan: Plan, source: str | os.PathLike[str] | Model, shop: Workshop, tell: Tell) -> None:
+        self.plan, self.shop, self.tell = plan, shop, tell
+        self.path = None if isinstance(source, Model) else Path(source)
+        self.verifier: Verifier | None = None
+        self.result: Result | None = None
+        self.seconds: dict[str, float] = {}
+        self.tell("loading")
+        with self._timed("load"):
+            self.model = source if isinstance(source, Model) else frontend.load(source)
+        self.ops_before = count_ops(self.model)
+
+    def original(self) -> Path:
+        """A file with the model as it was; ask before it is rewritten."""
+        if self.path is None:
+            self.path = self.shop.write(self.model, keep=True)
+        return self.path
+
+    def optimize(self, instruments: Sequence[Instrument] = (), *, compare_each: bool = False) -> None:
+        """Rewrite the model and, where somebody wants the file, write it."""
+        self.tell("optimizing")
+        if compare_each and self.verifier is not None:
+            instruments = [*instruments, CompareEach(partial(self._differs, self.verifier))]
+        bytes_before = 0 if self.path is None else model_bytes(self.path, self.model)
+        with self._timed("optimize"):
+            report, ledger = self.plan.apply(self.model, None, frozenset(), instruments)
+        self.result = Result(self.model, report, ledger, ops_before=self.ops_before, seconds=self.seconds)
+        self.result.bytes_before = bytes_before
+        if self.verifier is not None or self.shop.target is not None:
+            self.tell("saving")
+            with self._timed("save"):
+                self.shop.write(self.model)
+
+    def finish(self, on_mismatch: OnMismatch) -> Result:
+        """Verify, mend, and put the result into its place.
+
+        Raises:
+            VerificationError: the numbers differ, and the run is to abort then.
+        """
+        result = self.result
+        assert result is not None
+        if self.verifier is not None:
+            self.tell("verifying")
+            with self._timed("verify"):
+                self._judge(result, self.verifier, on_mismatch)
+        result.ops_after = count_ops(result.model)
+        if self.shop.target is not None:
+            replaces = self.path is not None and same_file(self.path, self.shop.target)
+            with self._timed("save"):
+                result.bytes_after = self.shop.publish()
+            result.output = self.shop.target
+            if replaces:
+                result.model = frontend.load(result.output)  # the files that it would still have read from are gone
+        return result
+
+    def replay(self, limit: int | None, skip: frozenset[str]) -> tuple[Path, Ledger]:
+        """Make the model again from the original; for `gopt.verify.repair` and `bisect`."""
+        model = frontend.load(self.original())
+        report, ledger = self.plan.apply(model, limit, skip)
+        if self.result is not None:
+            self.result.model, self.result.report, self.result.ledger = model, report, ledger
+        return self.shop.write(model), ledger
+
+    def _judge(self, result: Result, verifier: Verifier, on_mismatch: OnMismatch) -> None:
+        from ..verify import Status, repair
+        from ..verify.repair import only_exact
+
+        found = result.verification = verifier.check(self.shop.made, exact=only_exact(result.ledger))
+        if found.status is not Status.FAILED or on_mismatch == "warn":
+            return
+        if on_mismatch == "abort":
+            raise VerificationError(f"{found.summary()}; nothing was written (gopt bisect finds the guilty rewrite)")
+        self.tell("looking for the guilty rewrite")
+        mended = result.repair = repair(verifier, self.replay, progress=self.tell)
+        result.verification = mended.verification
+        if mended.ledger is None:
+            result.model, result.ledger = frontend.load(self.original()), Ledger()
+            self.shop.write(result.model)
+
+    def _differs(self, verifier: Verifier, model: Model) -> str:
+        """What differs from the original, "" if nothing does or nothing can be known."""
+        from ..verify import Status
+
+        found = verifier.check(self.shop.write(model))
+        return found.reason if found.status is Status.FAILED else ""
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        start = perf_counter()
+        yield
+        self.seconds[what] = self.seconds.get(what, 0.0) + perf_counter() - start
+
+
+def count_ops(model: Model) -> dict[str, int]:
+    """Ops by type (with its domain, if that is not the standard one), in all graphs."""
+    found: Counter[str] = Counter()
+    for graph in model.graphs():
+        found.update([f"{op.domain}::{op.op_type}" if op.domain else op.op_type for op in graph.ops])
+    return dict(found)
+
+
+@contextmanager
+def quiet_gc() -> Iterator[None]:
+    """Keep the garbage collector off while graphs grow: it would walk all of them again and again."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        if not gc.get_freeze_count():
+            # Moves all that came into the oldest generation unseen, instead of walking it at once.
+            gc.freeze()
+            gc.unfreeze()
+        gc.enable()

@@ -1,0 +1,76 @@
+"""The command `gopt`: click commands, a file each; they format, the work is done by `gopt.api` and the rooms below."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+
+import click
+
+from ..errors import ExitCode, GoptError
+from .text import one_line, safe
+
+INTERRUPTED = 130
+INTERNAL = 1
+_OUT_OF_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit status; errors are one line on stderr.
+
+    Args:
+        argv: arguments without the program's name; those of the process by default.
+    """
+    from .root import cli
+
+    arguments = None if argv is None else list(argv)
+    try:
+        with warnings.catch_warnings():
+            if not _debug():  # numpy's remarks about a model's numbers are not for the terminal
+                warnings.simplefilter("ignore")
+            status = cli.main(arguments, prog_name="gopt", standalone_mode=False)
+        sys.stdout.flush()
+        return status if isinstance(status, int) else int(ExitCode.OK)
+    except BrokenPipeError:
+        # Whoever read us has gone; nor must the interpreter complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return INTERNAL
+    except (Exception, KeyboardInterrupt) as error:
+        status, message = explained(error)
+        if _debug() and not isinstance(error, click.ClickException):
+            import traceback
+
+            traceback.print_exception(error)
+        print(f"gopt: error: {safe(message, sys.stderr)}", file=sys.stderr)
+        return status
+
+
+def explained(error: BaseException) -> tuple[int, str]:
+    """Exit status and message for an exception."""
+    if isinstance(error, GoptError):
+        # Messages about a pipeline show the text with a caret below: those alone may have several lines.
+        return int(error.exit_code), one_line(error, keep_lines=error.exit_code is ExitCode.USAGE)
+    if isinstance(error, click.ClickException):
+        context = getattr(error, "ctx", None)
+        more = f" (see {context.command_path} --help)" if context is not None else ""
+        return int(error.exit_code), one_line(error.format_message()) + more
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        return INTERRUPTED, "interrupted"
+    if isinstance(error, MemoryError):
+        return int(ExitCode.RESOURCE_LIMIT), "out of memory"
+    if isinstance(error, RecursionError):
+        return int(ExitCode.BAD_INPUT), "the model is nested too deeply"
+    if isinstance(error, OSError):
+        status = ExitCode.RESOURCE_LIMIT if error.errno in _OUT_OF_SPACE else ExitCode.BAD_INPUT
+        where = f"{error.filename}: " if error.filename else ""
+        return int(status), one_line(f"{where}{error.strerror or error}")
+    if isinstance(error, UnicodeError):
+        return int(ExitCode.BAD_INPUT), one_line(f"a text is not valid Unicode: {error}")
+    return INTERNAL, one_line(f"internal error: {type(error).__name__}: {error} (GOPT_DEBUG=1 shows where)")
+
+
+def _debug() -> bool:
+    return os.environ.get("GOPT_DEBUG", "") not in ("", "0")

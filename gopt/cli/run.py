@@ -1,0 +1,182 @@
+"""`gopt run`: optimize a model, verify it, write it, and say what changed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import UsageError
+from .options import INPUTS, PIPELINE, input_options, json_flag, model_argument, pipeline_options
+from .progress import progress
+from .text import change, columns, emit, emit_json, note, printable, seconds, size
+
+if TYPE_CHECKING:
+    from ..api import Result
+    from ..passes import Instrument
+
+
+@click.command("run", epilog="Example: gopt run --passes fold,fuse model.onnx -o smaller.onnx")
+@model_argument
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where the result goes; MODEL.opt.onnx beside the model by default.",
+)
+@click.option("-f", "--force", is_flag=True, help="Replace an existing file.")
+@PIPELINE
+@click.option("--no-verify", is_flag=True, help="Do not run the models to compare their outputs.")
+@click.option(
+    "--on-mismatch",
+    type=click.Choice(["repair", "abort", "warn"]),
+    default="repair",
+    show_default=True,
+    help="If the outputs differ: leave out the guilty rewrite, write nothing (exit status 4), or write it anyway.",
+)
+@INPUTS
+@click.option("--dump", type=click.Path(path_type=Path), metavar="DIR", help="Write the graph as text after each pass.")
+@click.option("--verify-each", is_flag=True, help="Check the graph's invariants after each pass.")
+@click.option("--compare-each", is_flag=True, help="Run the model and compare after each pass.")
+@click.option("--timing", is_flag=True, help="Write the time of each pass to stderr.")
+@json_flag
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+def command(
+    model: Path,
+    output: Path | None,
+    force: bool,
+    no_verify: bool,
+    on_mismatch: Any,
+    dump: Path | None,
+    verify_each: bool,
+    compare_each: bool,
+    timing: bool,
+    as_json: bool,
+    quiet: bool,
+    **given: Any,
+) -> None:
+    """Rewrite MODEL by the passes named, verify the result, write it, and print what changed.
+
+    \b
+    --passes takes families (fold), files (fuse.conv), rules (fuse.conv.batchnorm), options (pass:option=value),
+    groups run until nothing changes ((fold,fuse)*), and presets (@default). `gopt passes` lists them.
+    """
+    from .. import api
+
+    if compare_each and no_verify:
+        raise UsageError("--compare-each runs the models, --no-verify forbids it")
+    target = destination(model, output, force)
+    with progress(not quiet) as tell:
+        result = api.run(
+            model,
+            output=target,
+            verify=not no_verify,
+            on_mismatch=on_mismatch,
+            instruments=instruments(dump, verify_each, timing),
+            compare_each=compare_each,
+            progress=tell,
+            **pipeline_options(given),
+            **input_options(given),
+        )
+    for line in warnings(result):
+        note(f"warning: {line}")
+    if as_json:
+        emit_json(as_data(model, result))
+    elif not quiet:
+        emit("\n".join(table(model, result)))
+
+
+def destination(model: Path, output: Path | None, force: bool) -> Path:
+    """The file to write.
+
+    Raises:
+        UsageError: it exists and may not be replaced.
+    """
+    target = model.with_name(f"{model.name.removesuffix('.onnx')}.opt.onnx") if output is None else output
+    if not target.exists():
+        return target
+    if target.exists() and model.exists() and target.samefile(model):
+        if not force:
+            raise UsageError(f"{target} is the input; -o {target} --force replaces it")
+    elif not force:
+        raise UsageError(f"{target} exists; --force replaces it")
+    return target
+
+
+def instruments(dump: Path | None, verify_each: bool, timing: bool) -> list[Instrument]:
+    """Onlookers that the options ask for."""
+    if not (dump or verify_each or timing):
+        return []
+    from ..passes import DumpWhenChanged, Timing, VerifyEach
+
+    found: list[Instrument] = []
+    if dump:
+        found.append(DumpWhenChanged(dump))
+    if verify_each:
+        found.append(VerifyEach())
+    if timing:
+        found.append(Timing(sys.stderr))
+    return found
+
+
+def warnings(result: Result) -> Iterator[str]:
+    """What a person should not miss."""
+    if result.repair is not None:
+        yield result.repair.summary()
+    elif result.verification is not None and not result.verification.ok:
+        yield result.verification.summary()
+    if result.report.limited:
+        yield f"the limit of {result.ledger.limit} rewrites ended the run"
+
+
+def table(model: Path, result: Result) -> Iterator[str]:
+    """What changed."""
+    yield printable(f"{model} -> {result.output}")
+    before, after = sum(result.ops_before.values()), sum(result.ops_after.values())
+    rows = [["", "before", "after", ""], ["ops", f"{before:,}", f"{after:,}", change(before, after)]]
+    types = sorted({*result.ops_before, *result.ops_after})
+    for kind in types:
+        old, new = result.ops_before.get(kind, 0), result.ops_after.get(kind, 0)
+        if old != new:
+            rows.append([f"  {kind}", f"{old:,}", f"{new:,}", change(old, new)])
+    old, new = result.bytes_before, result.bytes_after
+    rows.append(["bytes", size(old), size(new), change(old, new)])
+    yield from columns(rows, right=[1, 2, 3])
+    yield ""
+    rewrites = result.ledger.by_rule()
+    rows = [["rewrites", f"{sum(rewrites.values()):,}"]]
+    rows += [[f"  {rule}", f"{count:,}"] for rule, count in sorted(rewrites.items(), key=lambda r: (-r[1], r[0]))]
+    yield from columns(rows, right=[1])
+    yield ""
+    yield "  " + ", ".join(f"{what} {seconds(spent)}" for what, spent in result.seconds.items())
+    if result.verification is None:
+        yield "  not verified: --no-verify"
+        return
+    yield f"  {printable(result.verification.summary())}"
+    for remark in result.verification.notes:
+        yield f"    {printable(remark)}"
+    if result.repair is not None:
+        yield f"  {printable(result.repair.summary())}"
+
+
+def as_data(model: Path, result: Result) -> dict[str, Any]:
+    """The same in plain types."""
+    return {
+        "model": str(model),
+        "output": str(result.output),
+        "pipeline": result.report.pipeline,
+        "ops_before": result.ops_before,
+        "ops_after": result.ops_after,
+        "bytes_before": result.bytes_before,
+        "bytes_after": result.bytes_after,
+        "rewrites": result.ledger.by_rule(),
+        "limited": result.report.limited,
+        "seconds": result.seconds,
+        "verification": None if result.verification is None else result.verification.to_json(),
+        "repair": None if result.repair is None else result.repair.to_json(),
+        "passes": result.report.as_dict()["passes"],
+    }
