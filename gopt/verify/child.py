@@ -168,8 +168,12 @@ def _dispose(process: subprocess.Popen[str], errors: IO[bytes], folder: Path) ->
 
 def default_memory() -> int:
     """Bytes that a child may use when nobody says: four fifths of what is free, but never less than 2 GiB."""
-    free = 8 << 30
+    free = [8 << 30]
     with contextlib.suppress(OSError, ValueError, IndexError, StopIteration):
         lines = Path("/proc/meminfo").read_text("ascii").splitlines()
-        free = next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
-    return max(2 << 30, int(free * _FREE_SHARE))
+        free = [next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))]
+    with contextlib.suppress(OSError, ValueError):  # a container's own limit ("max" if it has none)
+        group = Path("/sys/fs/cgroup")
+        limit, used = (int((group / f"memory.{name}").read_text("ascii")) for name in ("max", "current"))
+        free.append(limit - used)
+    return max(2 << 30, int(min(free) * _FREE_SHARE))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UsageError
+from ..ir import DType
 from .compare import Comparer, Comparison, Tolerance
 from .flow import Facts
 from .inputs import WIDTHS, Dims, InputSpec, feed, fit, names_in, specs
@@ -44,9 +45,10 @@ class Run:
 
 @dataclass(slots=True)
 class Original:
-    """Everything that is known of the original once it has run."""
+    """Everything that is known of the original; the model itself, with its weights, is let go."""
 
-    facts: Facts
+    coarsest: DType
+    random: list[str]
     inputs: list[InputSpec]
     kinds: dict[str, str]
     given: dict[str, Any]
@@ -81,7 +83,7 @@ class Job:
         """
         path, deadline = Path(request["model"]), time.monotonic() + request["seconds"]
         original = self._read(path, request)
-        session = self._load(path, original.facts.random)
+        session = self._load(path, original.random)
         original.kinds = session.inputs
         free = self._free(original, request)
         cases = request.get("cases")
@@ -122,7 +124,7 @@ class Job:
             if name not in known:
                 raise UsageError(f"the model has no input {name!r}; it has {', '.join(map(repr, known)) or 'none'}")
             given[name] = fit(known[name], np.load(file, allow_pickle=False))
-        return Original(facts, inputs, {}, given)
+        return Original(facts.coarsest, facts.random, inputs, {}, given)
 
     def _load(self, path: Path, random: list[str]) -> Session:
         try:
@@ -236,7 +238,7 @@ class Job:
     def _note(self, original: Original, free: list[Variable], cases: list[Dims]) -> None:
         if free and (same := same_in_all(cases, free)):
             original.notes.append(f"only one size was run for {', '.join(same)}")
-        if original.facts.random:
+        if original.random:
             original.notes.append("random operators were given seeds")
 
     def _keep(self, outputs: dict[str, Any]) -> dict[str, Any]:
@@ -255,12 +257,12 @@ class Job:
             raise Unverified("the original has not run")
         tolerance = request.get("tolerance")
         comparer = Comparer(
-            original.facts.coarsest, request["exact"], Tolerance(*tolerance) if tolerance else None, request["extra"]
+            original.coarsest, request["exact"], Tolerance(*tolerance) if tolerance else None, request["extra"]
         )
         found = Comparison()
         runs = 0
         try:
-            session = self._session(Path(request["model"]), original.facts.random)
+            session = self._session(Path(request["model"]), original.random)
         except Exception as error:
             found.reasons.append(f"ONNX Runtime cannot load it: {brief(error)}")
         else:

@@ -131,6 +131,8 @@ class Verifier:
             GoptError: the verifier is closed, or the worker made a mistake of its own.
         """
         started = time.monotonic()
+        if self._closed:
+            raise GoptError("the verifier is closed")
         if not Path(candidate).is_file():
             raise ModelError(f"{candidate}: no such file")
         ready = self.prepare()

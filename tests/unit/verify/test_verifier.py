@@ -9,27 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 
 from gopt.errors import GoptError, MissingComponentError, ModelError, UsageError, VerificationError
 from gopt.verify import Limits, Status, Verification, Verifier, verify
 
-HEAD = '<ir_version: 8, opset_import: ["": 18]>'
 AFFINE = "g (float[B,N] x) => (float[B,N] y) { two = Constant<value_float = 2.0>()  m = Mul(x, two)  y = Relu(m) }"
-
-
-@pytest.fixture
-def save(tmp_path: Path) -> Any:
-    """Writes a model (text or proto) and returns its path."""
-
-    def write(source: Any, name: str = "model.onnx") -> Path:
-        proto = onnx.parser.parse_model(f"{HEAD} {source}") if isinstance(source, str) else source
-        onnx.save(proto, tmp_path / name)
-        return tmp_path / name
-
-    return write
 
 
 def compared(save: Any, original: Any, candidate: Any, **options: Any) -> Verification:
@@ -55,132 +40,12 @@ def test_a_wrong_rewrite_is_caught(save: Any) -> None:
         found.require()
 
 
-def test_rounding_passes_unless_exactness_is_demanded(save: Any) -> None:
-    other = AFFINE.replace("2.0", "2.0000005")
-    assert compared(save, AFFINE, other).ok
-    assert "bit-equal" in compared(save, AFFINE, other, exact=True).reason
-
-
-def test_a_size_baked_in_is_caught(save: Any) -> None:
-    text = "g (float[B,8] x) => (float[M] y) { s = Constant<value_ints = [-1]>()  y = Reshape(x, s) }"
-    found = compared(save, text, text.replace("[-1]", "[8]"))
-    assert found.status is Status.FAILED
-    assert "B=2" in found.reason
-
-
-def test_a_declared_size_baked_in_is_caught(save: Any) -> None:
-    assert compared(save, AFFINE, AFFINE.replace("B,N", "1,N")).status is Status.FAILED
-
-
-def test_nan_where_there_was_nan(save: Any) -> None:
-    text = "g (float[50] x) => (float[50] y) { s = Sqrt(x)  y = Neg(s) }"
-    assert compared(save, text, text, exact=True).ok
-    assert not compared(save, text, text.replace("Sqrt", "Abs")).ok
-
-
-@pytest.mark.parametrize(
-    ("candidate", "reason"),
-    [
-        ("g (float[B,N] z) => (float[B,N] y) { y = Relu(z) }", "input 'x' is gone"),
-        ("g (float[B,N] x) => (float[B,N] z) { z = Relu(x) }", "output 'y' is gone"),
-        ("g (float[B,N] x) => (float[B,N] y, float[B,N] z) { y = Relu(x)  z = Neg(x) }", "new output 'z'"),
-        ("g (float[B,N] x, float w) => (float[B,N] y) { z = Relu(x)  y = Mul(z, w) }", "new input 'w'"),
-        ("g (double[B,N] x) => (double[B,N] y) { y = Relu(x) }", "input 'x': tensor(float) became tensor(double)"),
-        ("g (float[B,N] x) => (float[B,N] y) { y = other.Relu(x) }", "cannot load"),
-    ],
-)
-def test_the_interface_is_compared(save: Any, candidate: str, reason: str) -> None:
-    found = compared(save, "g (float[B,N] x) => (float[B,N] y) { y = Relu(x) }", candidate)
-    assert found.status is Status.FAILED
-    assert reason in found.reason
-
-
-def test_extra_outputs_where_they_are_wanted(save: Any) -> None:
-    text = "g (float[B,N] x) => (float[B,N] y) { m = Neg(x)  y = Relu(m) }"
-    assert compared(save, text, text.replace("(float[B,N] y)", "(float[B,N] m, float[B,N] y)"), extra=True).ok
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("g (float[N] x) => (float[N] y) { y = acme.Magic(x) }", "cannot load"),
-        ("g (float[2] x) => (float[3] y) { s = Constant<value_ints = [3]>()  y = Reshape(x, s) }", "does not run"),
-        (
-            "g (float[N] x) => (float[3] y) { s = Constant<value_ints = [1,1,99991]>() y = Reshape(x, s) }",
-            "none of the",
-        ),
-    ],
-)
-def test_what_cannot_be_run_is_unverified(save: Any, text: str, reason: str) -> None:
-    found = compared(save, text, text)
-    assert found.status is Status.UNVERIFIED
-    assert reason in found.reason
-    assert found.summary().startswith("not verified")
-    assert found.require() is found
-
-
-def test_garbage_is_unverified(tmp_path: Path) -> None:
+def test_what_cannot_be_run_is_unverified(tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_bytes(b"\x07garbage")
-    assert verify(tmp_path / "a.onnx", tmp_path / "a.onnx").status is Status.UNVERIFIED
-
-
-def test_an_index_range_that_nothing_tells_is_found_by_trying(save: Any) -> None:
-    text = """g (int64[6] i, float[3] x) => (float[6] y) { m = Add(x, x) k = NonZero(m) n = Shape(k)
-              t = ConstantOfShape(n)  z = Constant<value_ints = [0]>()  r = Gather<axis = 1>(t, i)
-              q = ReduceSum(r, z)  y = Squeeze(q, z) }"""
-    assert compared(save, text, text).ok
-
-
-def test_random_operators_are_seeded(save: Any) -> None:
-    text = """g (float[B,8] x) => (float[B,8] y) { r = RandomNormalLike(x)  s = RandomNormalLike(x)
-              t = Add(r, x)  y = Sub(t, s) }"""
-    found = compared(save, text, text.replace("t = Add(r, x)", "u = Identity(x)  t = Add(r, u)"), exact=True)
-    assert found.ok
-    assert "random operators were given seeds" in found.notes
-    assert not compared(save, text, text.replace("s = RandomNormalLike(x)", "s = Identity(r)")).ok
-
-
-@pytest.mark.parametrize("dtype", ["FLOAT16", "BFLOAT16", "DOUBLE", "INT4", "FLOAT8E4M3FN", "BOOL", "STRING"])
-def test_element_types(save: Any, dtype: str) -> None:
-    kind = TensorProto.DataType.Value(dtype)
-    to = TensorProto.FLOAT if dtype != "STRING" else kind
-    nodes = [helper.make_node("Cast", ["x"], ["f"], to=to), helper.make_node("Cast", ["f"], ["y"], to=kind)]
-    graph = helper.make_graph(
-        nodes,
-        "g",
-        [helper.make_tensor_value_info("x", kind, [3, "N"])],
-        [helper.make_tensor_value_info("y", kind, [3, "N"]), helper.make_tensor_value_info("f", to, [3, "N"])],
-    )
-    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-    found = compared(save, proto, proto, exact=True)
-    assert found.ok, found.reason
-
-
-def test_sequences_and_optionals(save: Any) -> None:
-    text = """g (seq(float[N]) s, optional(float[N]) o) => (seq(float[N]) t, bool h)
-              { t = SequenceErase(s)  h = OptionalHasElement(o) }"""
-    assert compared(save, text, text).ok
-    other = text.replace("t = SequenceErase(s)", "t = Identity(s)")
-    assert "3 elements" not in compared(save, text, text).reason
-    assert "2 elements became 3" in compared(save, text, other).reason
-
-
-def test_large_outputs_go_through_files(save: Any) -> None:
-    text = "g (float[2200,2200] x) => (float[2200,2200] y) { y = Neg(x) }"
-    assert compared(save, text, text, exact=True).ok
-    assert not compared(save, text, text.replace("Neg", "Abs")).ok
-
-
-def test_external_data_beside_random_operators(save: Any, tmp_path: Path) -> None:
-    proto = onnx.parser.parse_model(
-        HEAD + "g (float[4] x) => (float[4] y) { r = RandomNormalLike(x)  t = Add(r, w)  y = Add(t, x) }"
-    )
-    proto.graph.initializer.append(
-        helper.make_tensor("w", TensorProto.FLOAT, [4], np.ones(4, "<f4").tobytes(), raw=True)
-    )
-    path = tmp_path / "m.onnx"
-    onnx.save(proto, path, save_as_external_data=True, location="w.bin", size_threshold=0)
-    assert verify(path, path, exact=True).ok
+    found = verify(tmp_path / "a.onnx", tmp_path / "a.onnx")
+    assert found.status is Status.UNVERIFIED
+    assert found.summary().startswith("not verified: the original cannot be read")
+    assert found.require() is found
 
 
 def test_given_inputs_and_dims(save: Any, tmp_path: Path) -> None:
@@ -231,7 +96,7 @@ def test_missing_files_and_components(save: Any, monkeypatch: pytest.MonkeyPatch
         Verifier.start(path)
 
 
-def test_one_verifier_checks_many_candidates_and_leaves_no_files(save: Any, tmp_path: Path) -> None:
+def test_one_verifier_checks_many_candidates_and_leaves_no_files(save: Any) -> None:
     original = save(AFFINE, "a.onnx")
     with Verifier.start(original) as verifier:
         folder = verifier._child.folder
@@ -241,8 +106,8 @@ def test_one_verifier_checks_many_candidates_and_leaves_no_files(save: Any, tmp_
         assert verifier.check(original, exact=True).ok
     assert not folder.exists()
     assert not verifier._child.alive
-    with pytest.raises(GoptError):
-        Verifier.check(Verifier.start(original).__enter__(), tmp_path / "nothing.onnx")
+    with pytest.raises(GoptError, match="closed"):
+        verifier.check(original)
 
 
 def test_out_of_memory_is_unverified(save: Any) -> None:
@@ -300,10 +165,10 @@ def test_a_child_that_dies_of_a_candidate(
     save: Any, tmp_path: Path, act: str, status: Status, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gopt.verify.verifier._GRACE", 0.0)
-    monkeypatch.setattr("gopt.verify.verifier._LEAST", 1.0)
+    monkeypatch.setattr("gopt.verify.verifier._LEAST", 0.2)
     with scripted(save, tmp_path, f"say({PREPARED})", act, timeout=1) as verifier:
         first = verifier._child.folder
-        for _ in range(2):  # and the next child takes the next question
+        for _ in range(1 if "sleep" in act else 2):  # the next child takes the next question
             found = verifier.check(verifier.path)
             assert (found.status, reason in found.reason) == (status, True), found.reason
     assert not first.exists()
