@@ -209,7 +209,6 @@ def _insert(graph: Graph, mapping: Mapping[Value, Value], staged: Sequence[Op]) 
     for op in staged:
         if root is not None:
             op.order = root.order
-            op.name = op.name or root.name
         graph.add(op)
     fresh = {v for op in staged for v in op.outputs}
     for old, new in mapping.items():
