@@ -74,6 +74,17 @@ def total(dims: Iterable[Dim]) -> Dim:
     return derive("add", number, *symbols)
 
 
+def shifted(size: Dim, by: int) -> Dim:
+    """A size plus a (possibly negative) number."""
+    if by == 0:
+        return size
+    if type(size) is int:
+        return size + by
+    if isinstance(size, Derived) and size.kind == "add":
+        return total((size, by))
+    return derive("add", by, size)
+
+
 def quotient(dividend: Dim, divisor: Dim) -> Dim:
     """The quotient of sizes that is known to be whole.
 
@@ -101,9 +112,12 @@ def floor_div(dividend: Dim, divisor: int) -> Dim:
     """A size divided by a positive number, rounded down."""
     if type(dividend) is int:
         return dividend // divisor
-    number, symbols = _factors(dividend)
-    if number % divisor == 0:
-        return product((number // divisor, *symbols))
+    if divisor == 1:
+        return dividend
+    if isinstance(dividend, Derived) and dividend.kind == "mul":
+        number, symbols = _factors(dividend)
+        if number % divisor == 0:
+            return product((number // divisor, *symbols))
     return derive("floordiv", dividend, divisor)
 
 
@@ -113,8 +127,8 @@ def windows(size: Dim, kernel: int, stride: int, padding: int, dilation: int) ->
     if type(size) is int:
         return max((size + shift) // stride + 1, 0)
     if stride == 1:
-        return total((size, shift + 1))
-    return total((floor_div(total((size, shift)), stride), 1))
+        return shifted(size, shift + 1)
+    return shifted(floor_div(shifted(size, shift), stride), 1)
 
 
 def merge(a: Dim, b: Dim) -> Dim:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..ir import Dim, Op, Symbol
+from ..ir import Attr, Dim, Op, Symbol
 from .sizes import derive, product, total, windows
 from .view import UnboundAttribute
 
@@ -29,25 +29,27 @@ def parameters(op: Op, kernel: Sequence[int]) -> Spatial:
     """
     attrs = op.attrs
     rank = len(kernel)
-    found = []
-    for name, count, default in (("strides", rank, 1), ("dilations", rank, 1), ("pads", 2 * rank, 0)):
-        attr = attrs.get(name)
-        if attr is None:
-            found.append((default,) * count)
-            continue
-        if attr.ref:
-            raise UnboundAttribute(f"{name} of {op.label} refers to an attribute of the enclosing function")
-        if len(attr.value) != count:
-            raise ValueError(f"{name} of {op.label} for {rank} axes")
-        found.append(attr.value)
-    strides, dilations, pads = found
-    if min(strides, default=1) < 1 or min(dilations, default=1) < 1 or min(kernel, default=1) < 1:
+    strides = _ints(op, attrs.get("strides"), rank) or (1,) * rank
+    dilations = _ints(op, attrs.get("dilations"), rank) or (1,) * rank
+    pads = _ints(op, attrs.get("pads"), 2 * rank) or (0,) * (2 * rank)
+    if rank and (min(strides) < 1 or min(dilations) < 1 or min(kernel) < 1):
         raise ValueError(f"a stride, dilation or kernel of {op.label} is not positive")
     auto = attrs.get("auto_pad")
     ceil = attrs.get("ceil_mode")
     return Spatial(
         kernel, strides, dilations, pads, "NOTSET" if auto is None else auto.value, bool(ceil and ceil.value)
     )
+
+
+def _ints(op: Op, attr: Attr | None, count: int) -> Sequence[int] | None:
+    if attr is None:
+        return None
+    if attr.ref:
+        raise UnboundAttribute(f"{op.label} refers to {attr.ref!r} of the enclosing function")
+    found: Sequence[int] = attr.value
+    if len(found) != count:
+        raise ValueError(f"{op.label}: {found} where {count} numbers are needed")
+    return found
 
 
 def slid(sizes: Sequence[Dim], window: Spatial) -> list[Dim]:
