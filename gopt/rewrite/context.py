@@ -75,8 +75,10 @@ class Context:
         roots = {op: op.label for old in mapping if (op := old.producer) is not None}  # labels before names move
         constants = sum(new.graph is None and new.role is Role.CONST for new in mapping.values())
         _insert(graph, mapping, needed)
-        gone = [Origin(roots.get(op) or op.label, op.entry) for op in _sweep(graph, tuple(roots), mapping)]
-        self.ledger.commit(rule, key, gone, needed, constants, numerics)
+        gone = _sweep(graph, tuple(roots), mapping)
+        _name_nodes(needed, gone, roots)
+        before = [Origin(roots.get(op) or op.label, op.entry) for op in gone]
+        self.ledger.commit(rule, key, before, needed, constants, numerics)
         return True
 
     def remove(self, rule: str, dead: Sequence[Op]) -> int:
@@ -226,6 +228,20 @@ def _insert(graph: Graph, mapping: Mapping[Value, Value], staged: Sequence[Op]) 
             new.declared = old.declared
         if new.type is None:
             new.type = old.type
+
+
+def _name_nodes(came: Sequence[Op], gone: Sequence[Op], roots: Mapping[Op, str]) -> None:
+    """Hand node names that became free on, each once: ONNX Runtime refuses two nodes of one name.
+
+    The last new op takes the name of the root; any other keeps the one it was staged with if its bearer is gone.
+    """
+    free = {op.name for op in gone if op.name}
+    inherited = next((root.name for root in roots if root.name in free), "")
+    for op in reversed(came):
+        wanted = op.name or inherited
+        inherited = ""
+        op.name = wanted if wanted in free else ""
+        free.discard(wanted)
 
 
 def _sweep(graph: Graph, seeds: Sequence[Op], mapping: Mapping[Value, Value]) -> list[Op]:

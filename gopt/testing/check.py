@@ -11,7 +11,8 @@ from ..frontends.onnx import load, to_bytes
 from ..ir import Array
 from ..ir.check import check
 from ..rewrite import Context, Ledger, Numerics, Rule, apply_rules
-from .generate import Rng, feeds, generate
+from .generate import feeds, generate
+from .plans import Rng
 
 
 @dataclass(slots=True)

@@ -97,6 +97,24 @@ def test_the_result_keeps_the_name_of_what_it_replaces() -> None:
     assert [v.name for v in net.graph.outputs] == [name]
 
 
+def test_node_names_are_handed_on_once_and_only_when_free() -> None:
+    def two(rw: Rewriter, x: Value, inner: Op) -> Any:
+        return rw.op("Abs", rw.op("Exp", x, name=inner.name), name="")
+
+    net = chain("Relu", "Relu", "Neg")
+    for number, op in enumerate(net.graph.ops):
+        op.name = f"n{number}"
+    net.export(net.op("Sin", net.graph.ops[0].result).result)
+    net.apply(Rule("test.two", P.Relu(P.Relu("x").as_("inner").shared()), two))
+    assert {op.op_type: op.name for op in net.graph.ops} == {
+        "Relu": "n0",
+        "Exp": "",
+        "Abs": "n1",
+        "Neg": "n2",
+        "Sin": "",
+    }
+
+
 def test_an_output_takes_its_name_along_when_its_op_is_bypassed() -> None:
     net = chain("Exp", "Neg", "Neg")
     name = net.graph.outputs[0].name
