@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from ...errors import ModelError
 from ...ir import Attr, AttrKind, Function, FunctionKey, Graph, Model, Op
 from ...ir.clone import Mapping, clone_ops, clone_value
-from ...ops import schema
+from ...ops import is_current, operands, schema
+from ...ops.schemas import Schema
 from ...rewrite import Context
 from ..base import Pass, option, register
 from .splice import splice
@@ -20,8 +21,8 @@ from .splice import splice
 class Functions(Pass):
     """f(x) -> the body of f, with x for its input; definitions that nobody calls any more go.
 
-    A call stays where the function imports a version of a domain at which an op of its body means something else than
-    at the model's version, where it was given a graph as an attribute, and where the body would grow beyond `max_ops`.
+    A call stays where the function imports a version of a domain at which an op of its body is not known to mean what
+    it means at the model's, where it was given a graph as an attribute, and where it would grow beyond `max_ops`.
     """
 
     max_ops: int = option(1_000_000, help="ops that one call may become, calls inside of it included")
@@ -35,17 +36,13 @@ class Functions(Pass):
         if not model.functions:
             return
         sizes = _sizes(model)
-        blocked: dict[FunctionKey, bool] = {}
         todo = deque(op for op in _all_ops(model.graph) if _called(model, op))
         while todo:
             op = todo.popleft()
             function = _called(model, op)
             if function is None or op.graph is None or sizes[function.key] > self.max_ops:
                 continue
-            if function.key not in blocked:
-                blocked[function.key] = not _fits(model, function)
-            if not blocked[function.key]:
-                todo.extend(o for made in _inline(ctx, self.name, op, function) for o in _calls(model, made))
+            todo.extend(o for made in _inline(model, ctx, self.name, op, function) for o in _calls(model, made))
         _remove_unused(model, ctx, self.name)
 
 
@@ -104,29 +101,49 @@ def _label(key: FunctionKey) -> str:
     return (f"{domain}::" if domain else "") + name + (f":{overload}" if overload else "")
 
 
-def _fits(model: Model, function: Function) -> bool:
-    """True if all ops of the body mean at the model's versions what they mean at the function's."""
-    theirs, ours = function.graph.opsets, model.opsets
-    checked: dict[tuple[str, str], None] = {}
-    for op in _all_ops(function.graph):
-        key = (op.domain, op.op_type)
-        if key in checked or _called(model, op) is not None:
-            continue
-        checked[key] = None
-        want, have = theirs.get(op.domain), ours.get(op.domain)
-        if want is None or have is None or want == have:
-            continue
+def _keeps_meaning(model: Model, op: Op, theirs: dict[str, int]) -> bool:
+    """True if a detached copy of a body's op means at the model's versions what the op means at the function's."""
+    want, have = theirs.get(op.domain), model.opsets.get(op.domain)
+    if want is not None and have is not None and want != have and _called(model, op) is None:
         known = schema(op.op_type, op.domain)
-        if known is None or not known.available(have) or _since(known.since, want) != _since(known.since, have):
+        if known is None or not known.available(have):
             return False
-    return True
+        if _since(known.since, want) != _since(known.since, have) and not _means_the_same(op, known, want, have):
+            return False
+    inside = (o for body in op.bodies for o in _all_ops(body))
+    return all(_is_same_version(model, o, theirs) for o in inside)
+
+
+def _is_same_version(model: Model, op: Op, theirs: dict[str, int]) -> bool:
+    want, have = theirs.get(op.domain), model.opsets.get(op.domain)
+    if want is None or have is None or want == have or _called(model, op) is not None:
+        return True
+    known = schema(op.op_type, op.domain)
+    return known is not None and known.available(have) and _since(known.since, want) == _since(known.since, have)
+
+
+def _means_the_same(op: Op, known: Schema, want: int, have: int) -> bool:
+    """True if the op is written and computes alike at both versions, of which the model's must be the later one.
+
+    Most versions of an operator only take more types than the one before.
+    """
+    if have < want or any(not known.has_attribute(name, have) for name in op.attrs):
+        return False
+    defaults = [n for n in known.kinds if n not in op.attrs and known.has_attribute(n, want)]
+    if any(known.default(n, want) != known.default(n, have) for n in defaults):
+        return False
+    imports = op.imports
+    op.imports = {op.domain: want}
+    same = is_current(op) and operands(op) == op.inputs
+    op.imports = imports
+    return same and is_current(op)
 
 
 def _since(versions: Iterable[int], version: int) -> int:
     return max((v for v in versions if v <= version), default=0)
 
 
-def _inline(ctx: Context, rule: str, op: Op, function: Function) -> list[Op]:
+def _inline(model: Model, ctx: Context, rule: str, op: Op, function: Function) -> list[Op]:
     """Put the body in the place of a call; returns the ops that came, none if the call stays."""
     graph, body = op.graph, function.graph
     assert graph is not None
@@ -147,7 +164,7 @@ def _inline(ctx: Context, rule: str, op: Op, function: Function) -> list[Op]:
     except KeyError:  # A body inside exports an input that the call omits.
         return []
     results = [v for v in (clone_value(o, graph, mapping) for o in body.outputs[: len(op.outputs)]) if v is not None]
-    if len(results) < len(op.outputs):
+    if len(results) < len(op.outputs) or not all(_keeps_meaning(model, made, body.opsets) for made in staged):
         return []
     for made in staged:
         if op.name and made.name:

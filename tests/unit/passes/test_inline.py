@@ -295,8 +295,15 @@ def opsets(ours: int, theirs: int, body: str) -> str:
         (18, 14, "b = Softmax(a)", True),  # Softmax is the same from 13 on
         (18, 12, "b = Softmax(a)", False),
         (12, 13, "b = Softmax(a)", False),
-        (18, 9, "b = Neg(a)", False),  # Neg-13 takes more types, which is another version all the same
+        (18, 9, "b = Neg(a)", True),  # Neg-13 takes more types, no more
+        (12, 18, "b = Neg(a)", False),  # which the body may make use of
         (13, 18, "b = Neg(a)", True),
+        (18, 12, "b = Softmax <axis = -1> (a)", True),  # over the last axis both versions do the same
+        (18, 11, "b = ReduceMax(a)", True),
+        (18, 11, "b = ReduceMax <axes = [1]> (a)", False),  # an operand by now
+        (18, 6, "b = Dropout(a)", False),  # the default of ratio came from an attribute
+        (19, 18, "b = Cast <to = 1> (a)", True),
+        (18, 8, "b = go2(a)", False),
     ],
 )
 def test_a_call_goes_only_where_its_ops_mean_the_same(ours: int, theirs: int, body: str, goes: bool) -> None:
