@@ -34,11 +34,11 @@ def parameters(op: Op, kernel: Sequence[int]) -> Spatial:
     pads = _ints(op, attrs.get("pads"), 2 * rank) or (0,) * (2 * rank)
     if rank and (min(strides) < 1 or min(dilations) < 1 or min(kernel) < 1):
         raise ValueError(f"a stride, dilation or kernel of {op.label} is not positive")
-    auto = attrs.get("auto_pad")
-    ceil = attrs.get("ceil_mode")
-    return Spatial(
-        kernel, strides, dilations, pads, "NOTSET" if auto is None else auto.value, bool(ceil and ceil.value)
-    )
+    auto, ceil = attrs.get("auto_pad"), attrs.get("ceil_mode")
+    if (auto is not None and auto.ref) or (ceil is not None and ceil.ref):
+        raise UnboundAttribute(f"{op.label} refers to attributes of the enclosing function")
+    mode = "NOTSET" if auto is None else auto.value
+    return Spatial(kernel, strides, dilations, pads, mode, ceil is not None and bool(ceil.value))
 
 
 def _ints(op: Op, attr: Attr | None, count: int) -> Sequence[int] | None:
