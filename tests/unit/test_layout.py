@@ -20,11 +20,11 @@ import gopt
 ROOT = Path(__file__).resolve().parents[2]
 
 # What each room may import besides itself and the modules of COMMON. Lazy and type-checking imports count as well.
-LAYERS = ("ir", "ops", "analysis", "rewrite", "passes", "verify", "cli")
+LAYERS = ("ir", "ops", "analysis", "rewrite", "passes", "verify", "testing", "cli")
 MAY_IMPORT = {room: set(LAYERS[:place]) for place, room in enumerate(LAYERS)}
 MAY_IMPORT["frontends"] = {"ir", "ops", "analysis"}
 MAY_IMPORT["backends"] = {"ir", "ops", "analysis", "frontends"}
-for _room in ("passes", "verify", "cli"):
+for _room in ("passes", "verify", "testing", "cli"):
     MAY_IMPORT[_room] |= {"frontends", "backends"}
 # Modules beside the rooms: what all may import, and the faces, which see all and which no room imports.
 COMMON = {"errors"}
@@ -44,7 +44,7 @@ _PROTOBUF_ROOMS = (
 CONFINED = {
     "onnx": _PROTOBUF_ROOMS,
     "google": _PROTOBUF_ROOMS,
-    "onnxruntime": ("gopt.backends*", "gopt.verify*"),
+    "onnxruntime": ("gopt.backends*", "gopt.verify*", "gopt.testing*"),
     "onnx_graphsurgeon": ("gopt.frontends*", "gopt.backends*"),
 }
 # networkx keeps its adjacency here; a second writer would go round the graph's version and listeners.
