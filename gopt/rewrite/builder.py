@@ -41,7 +41,7 @@ class Rewriter:
         staged: ops built so far, in dataflow order.
     """
 
-    def __init__(self, graph: Graph, root: Op | None = None) -> None:
+    def __init__(self, graph: Graph, root: Op) -> None:
         self.graph = graph
         self.root = root
         self.staged: list[Op] = []
