@@ -9,6 +9,7 @@ Per operator, all versions of it together:
               TensorProto.DataType; 0 where something else than a tensor may stand
     vars      names of the inputs' type variables in the newest schema: inputs of one name have one type
     least     [version, number of inputs that must be there] from that version on
+    most      [version, number of outputs that may be there] from that version on
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ def _operator(versions: dict[int, defs.OpSchema]) -> dict[str, Any]:
         "attrs": {name: _attribute(name, living) for name in _names(living)},
         "types": _types(living),
         "vars": [p.type_str for p in newest.inputs],
-        "least": _least(living),
+        "least": _counts(living, "min_input"),
+        "most": _counts(living, "max_output"),
     }
 
 
@@ -93,11 +95,12 @@ def _types(versions: dict[int, defs.OpSchema]) -> list[list[int]]:
     return rows
 
 
-def _least(versions: dict[int, defs.OpSchema]) -> list[list[int]]:
+def _counts(versions: dict[int, defs.OpSchema], what: str) -> list[list[int]]:
     rows: list[list[int]] = []
     for version, schema in versions.items():
-        if not rows or rows[-1][1] != schema.min_input:
-            rows.append([version, schema.min_input])
+        count = getattr(schema, what)
+        if not rows or rows[-1][1] != count:
+            rows.append([version, count])
     return rows
 
 

@@ -120,6 +120,8 @@ def work(op: Op) -> int | None:
             return None
         total += size
     known = opdef(op)
+    if known is None or known.kernel is None:
+        total *= _INTERPRETED
     if known is None or known.work is None:
         return total
     try:
@@ -127,6 +129,10 @@ def work(op: Op) -> int | None:
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return None
     return None if own is None else total + own
+
+
+# The classes of onnx.reference loop in Python over elements and windows.
+_INTERPRETED = 500
 
 
 def _elements(value: Value) -> int | None:

@@ -86,6 +86,8 @@ class Form:
         present = sum(v is not None for v in self.values)
         if present < self.known.least(self.version):
             raise self.fail("form with so few operands")
+        if self.outputs > self.known.most(self.version):
+            raise self.fail("form with so many results")
         masks = self.known.masks(self.version)
         for place, value in enumerate(self.values):
             if value is None:

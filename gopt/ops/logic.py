@@ -96,21 +96,20 @@ def is_inf(call: Call) -> Array:
     return result
 
 
-for _name, _function in {
+_COMPARISONS: dict[str, Map] = {
     "Equal": np.equal,
     "Greater": np.greater,
     "GreaterOrEqual": np.greater_equal,
     "Less": np.less,
     "LessOrEqual": np.less_equal,
-}.items():
+}
+_BOOLEAN: dict[str, Map] = {"And": np.logical_and, "Or": np.logical_or, "Xor": np.logical_xor}
+_BITWISE: dict[str, Map] = {"BitwiseAnd": np.bitwise_and, "BitwiseOr": np.bitwise_or, "BitwiseXor": np.bitwise_xor}
+for _name, _function in _COMPARISONS.items():
     define(_name, infer=compare_rule, kernel=_comparison(_function), elementwise=True, commutative=_name == "Equal")
-for _name, _function in {"And": np.logical_and, "Or": np.logical_or, "Xor": np.logical_xor}.items():
+for _name, _function in _BOOLEAN.items():
     define(_name, infer=compare_rule, kernel=_boolean(_function), elementwise=True, commutative=True)
-for _name, _function in {
-    "BitwiseAnd": np.bitwise_and,
-    "BitwiseOr": np.bitwise_or,
-    "BitwiseXor": np.bitwise_xor,
-}.items():
+for _name, _function in _BITWISE.items():
     define(_name, infer=broadcast_two, kernel=_bitwise(_function), elementwise=True, commutative=True)
 define("BitwiseNot", infer=same_as_first, elementwise=True)
 for _name in ("Not", "IsNaN", "IsInf"):

@@ -11,6 +11,7 @@ from ..ir import Array, Attr, AttrKind, Op, Tensor
 from .evaluate import NoKernel
 from .registry import is_random
 from .schemas import schema
+from .view import RENAMED
 
 
 def run(op: Op, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
@@ -22,6 +23,9 @@ def run(op: Op, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
     known = schema(op.op_type, op.domain)
     if known is None or op.bodies or is_random(op) or op.opset == 0:
         raise NoKernel(f"nothing is known that computes {op.label}")
+    renamed = RENAMED.get(op.op_type)
+    if renamed is not None and None in renamed.words and op.opset < renamed.since:
+        raise NoKernel(f"{op.label} has a meaning that onnx.reference does not know")
     import onnx
     from onnx.reference import ReferenceEvaluator
 

@@ -29,6 +29,7 @@ class Schema:
     __slots__ = (
         "_attrs",
         "_least",
+        "_most",
         "_types",
         "defaults",
         "deprecated",
@@ -51,7 +52,8 @@ class Schema:
         self.kinds = {name: AttrKind(entry[0]) for name, entry in row["attrs"].items()}
         self._attrs = {name: [(e[0], _value(e[1:])) for e in entry[1:]] for name, entry in row["attrs"].items()}
         self._types = [(types[0], tuple(types[1:])) for types in row["types"]]
-        self._least = [(since, least) for since, least in row["least"]]
+        self._least: list[list[int]] = row["least"]
+        self._most: list[list[int]] = row["most"]
         self.filled: dict[int, dict[str, Any]] = {}
         newest = self.since[-1]
         self.defaults = {name: self.default(name, newest) for name in self._attrs if self.has_attribute(name, newest)}
@@ -80,7 +82,11 @@ class Schema:
 
     def least(self, version: int) -> int:
         """Number of operands that an op must have at a version."""
-        return next((least for since, least in reversed(self._least) if since <= version), 0)
+        return next((count for since, count in reversed(self._least) if since <= version), 0)
+
+    def most(self, version: int) -> int:
+        """Number of results that an op may have at a version."""
+        return next((count for since, count in reversed(self._most) if since <= version), 0)
 
     def takes(self, slot: int, dtype: DType, version: int) -> bool:
         """True if a tensor of that element type may stand in an operand slot at a version."""
