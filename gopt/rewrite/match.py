@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from ..ir import Op, Value
+from ..ir import Op, Role, Value
 from .pattern import Any_, Const, Each, Either, OpPattern, Optional_, Pattern
 
 Binding = Value | Op | None | tuple[Value | None, ...]
@@ -46,92 +46,132 @@ class Match:
 
 
 _EMPTY = Match({}, (), ())
+_NONE: tuple[Match, ...] = ()
 
 
-def matches(pattern: Pattern, op: Op) -> Iterator[Match]:
+def matches(pattern: Pattern, op: Op) -> Sequence[Match]:
     """All ways in which `pattern` fits with `op` as its root, in the order in which they are to be tried."""
-    for choice in pattern.choices if isinstance(pattern, Either) else (pattern,):
+    if isinstance(pattern, OpPattern):
+        return _match_op(pattern, op, _EMPTY, root=True)
+    found: list[Match] = []
+    for choice in pattern.choices if isinstance(pattern, Either) else ():
         if isinstance(choice, OpPattern):
-            yield from _match_op(choice, op, _EMPTY, root=True)
+            found.extend(_match_op(choice, op, _EMPTY, root=True))
+    return found
 
 
-def _match_value(pattern: Pattern, value: Value | None, so_far: Match) -> Iterator[Match]:
+def could_match(pattern: Pattern, value: Value | None) -> bool:
+    """A quick look: False if the pattern surely does not fit, judged by the value and the type of its producer."""
     if isinstance(pattern, Optional_):
-        if value is None:
-            yield so_far
-        else:
-            yield from _match_value(pattern.inner, value, so_far)
-    elif value is None:
-        return
-    elif isinstance(pattern, Any_):
-        if not isinstance(pattern, Const) or _const_fits(pattern, value):
-            bound = so_far.bind(pattern.name, value)
-            if bound is not None:
-                yield bound
-    elif isinstance(pattern, Either):
-        for choice in pattern.choices:
-            yield from _match_value(choice, value, so_far)
-    elif isinstance(pattern, OpPattern):
+        return value is None or could_match(pattern.inner, value)
+    if value is None:
+        return False
+    if isinstance(pattern, OpPattern):
+        if value.role is not Role.RESULT:
+            return False
         op = value.producer
-        if op is not None and op.output(pattern.output) is value:
-            yield from _match_op(pattern, op, so_far, root=False)
+        return op is not None and op.op_type in pattern.types and op.domain == pattern.domain
+    if isinstance(pattern, Const):
+        return value.const is not None
+    if isinstance(pattern, Either):
+        return any(could_match(c, value) for c in pattern.choices)
+    return True
 
 
-def _match_op(pattern: OpPattern, op: Op, so_far: Match, root: bool) -> Iterator[Match]:
+def _match_value(pattern: Pattern, value: Value | None, so_far: Match) -> Sequence[Match]:
+    if isinstance(pattern, Optional_):
+        return (so_far,) if value is None else _match_value(pattern.inner, value, so_far)
+    if value is None:
+        return _NONE
+    if isinstance(pattern, Any_):
+        if isinstance(pattern, Const) and not _const_fits(pattern, value):
+            return _NONE
+        bound = so_far.bind(pattern.name, value)
+        return _NONE if bound is None else (bound,)
+    if isinstance(pattern, OpPattern):
+        op = value.producer
+        if op is None or op.op_type not in pattern.types or op.output(pattern.output) is not value:
+            return _NONE
+        return _match_op(pattern, op, so_far, root=False)
+    if isinstance(pattern, Either):
+        return [m for choice in pattern.choices for m in _match_value(choice, value, so_far)]
+    return _NONE
+
+
+def _match_op(pattern: OpPattern, op: Op, so_far: Match, root: bool) -> Sequence[Match]:
     if op.op_type not in pattern.types or op.domain != pattern.domain:
-        return
-    if not pattern.any_version and not ops.is_current(op):
-        return
+        return _NONE
+    operands = ops.operands(op)
     named, attributes = keywords(pattern, op.op_type)
+    straight = _pairs(pattern, pattern.operands, named, operands)
+    swapped = None
+    if len(pattern.operands) == 2 and len(operands) == 2 and not named and _commutes(op):
+        swapped = _pairs(pattern, pattern.operands[::-1], named, operands)
+    if straight is None and swapped is None:
+        return _NONE
+    if not pattern.any_version and not ops.is_current(op):
+        return _NONE
     for name, wanted in attributes:
         if not _attr_fits(ops.attribute(op, name), wanted):
-            return
+            return _NONE
     bound = so_far.bind(pattern.name, op)
     if bound is None:
-        return
+        return _NONE
     bound = bound.with_op(op, pinned=not root and not pattern.is_shared)
-    operands = ops.operands(op)
-    yield from _match_operands(pattern, pattern.operands, named, operands, bound)
-    if len(pattern.operands) == 2 and len(operands) == 2 and not named and _commutes(op):
-        yield from _match_operands(pattern, pattern.operands[::-1], named, operands, bound)
+    found: list[Match] = []
+    for pairs in (straight, swapped):
+        if pairs is not None:
+            found.extend(_match_all(pairs, bound))
+    return found
 
 
-def _match_operands(
+_Pairs = list[tuple[Pattern, Any]]
+
+
+def _pairs(
     pattern: OpPattern,
     positional: tuple[Pattern, ...],
     named: tuple[tuple[int, Pattern], ...],
     operands: tuple[Value | None, ...],
-    so_far: Match,
-) -> Iterator[Match]:
-    pairs: list[tuple[Pattern, Value | tuple[Value | None, ...] | None]] = []
-    taken = set()
-    rest = False
-    for slot, wanted in [*enumerate(positional), *named]:
+) -> _Pairs | None:
+    """Operand patterns with what they are to fit; None if a quick look says that one does not."""
+    pairs: _Pairs = []
+    count = len(operands)
+    closed = not pattern.open_end and bool(positional or named)
+    taken = len(positional)
+    for slot, wanted in enumerate(positional):
         if isinstance(wanted, Each):
             pairs.append((wanted, operands[slot:]))
-            rest = True
+            closed = False
+            continue
+        value = operands[slot] if slot < count else None
+        if not could_match(wanted, value):
+            return None
+        pairs.append((wanted, value))
+    for slot, wanted in named:
+        value = operands[slot] if slot < count else None
+        if not could_match(wanted, value):
+            return None
+        pairs.append((wanted, value))
+    if closed and count > taken:
+        known = {slot for slot, _ in named}
+        if any(operands[slot] is not None and slot not in known for slot in range(taken, count)):
+            return None
+    return pairs
+
+
+def _match_all(pairs: _Pairs, so_far: Match) -> Sequence[Match]:
+    found: Sequence[Match] = (so_far,)
+    for pattern, value in pairs:
+        if isinstance(pattern, Each):
+            found = [b for m in found if (b := m.bind(pattern.name, value)) is not None]
+        elif len(found) == 1:
+            found = _match_value(pattern, value, found[0])
         else:
-            pairs.append((wanted, operands[slot] if slot < len(operands) else None))
-            taken.add(slot)
-    if not rest and not pattern.open_end and (positional or named):
-        for slot, value in enumerate(operands):
-            if value is not None and slot not in taken:
-                return
-    yield from _match_all(pairs, 0, so_far)
-
-
-def _match_all(pairs: list[tuple[Pattern, Any]], index: int, so_far: Match) -> Iterator[Match]:
-    if index == len(pairs):
-        yield so_far
-        return
-    pattern, value = pairs[index]
-    if isinstance(pattern, Each):
-        bound = so_far.bind(pattern.name, value)
-        if bound is not None:
-            yield from _match_all(pairs, index + 1, bound)
-        return
-    for bound in _match_value(pattern, value, so_far):
-        yield from _match_all(pairs, index + 1, bound)
+            found = [b for m in found for b in _match_value(pattern, value, m)]
+        if not found:
+            return _NONE
+    return found
 
 
 _Keywords = tuple[tuple[tuple[int, Pattern], ...], tuple[tuple[str, Any], ...]]
