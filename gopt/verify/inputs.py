@@ -5,8 +5,6 @@ A case is an assignment of sizes to the model's dynamic dims; case and seed toge
 
 from __future__ import annotations
 
-import ast
-import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,13 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ModelError, UsageError
+from ..errors import ModelError
 from ..ir import Array, DType
+from .expressions import SizeExpr, evaluate, names_in
 from .flow import Facts, Usage
-
-Dims = dict[str, int]
-SizeExpr = int | str
-"""A dim as declared: a number, the name of a variable, or arithmetic on names ("past + 1")."""
 
 # Tried in a tensor whose rank the model does not say.
 FREE_SHAPES: dict[int, tuple[int, ...]] = {1: (6,), 2: (2, 6), 3: (2, 3, 6), 4: (1, 3, 8, 8), 0: ()}
@@ -105,67 +100,6 @@ def _dim(dim: Any, fallback: str) -> SizeExpr:
     if not text or text == "?":
         return fallback
     return text
-
-
-# -- sizes written as arithmetic ---------------------------------------------------------------------------------------
-
-_OPERATORS: dict[type[ast.AST], Any] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.FloorDiv: operator.floordiv,
-    ast.Div: operator.floordiv,
-    ast.Mod: operator.mod,
-}
-# Plus and minus only between spaces: "batch-1" is a name, "past - 1" is not.
-_ARITHMETIC = re.compile(r"\w\)?(\s*(\*|//|%)\s*|\s[-+/]\s|/(?=\d))\(?\w")
-
-
-def _parse(text: str) -> ast.expr | None:
-    """The expression in a dim's name, None if it is just a name (many contain dots, colons or slashes)."""
-    if len(text) > 200 or not _ARITHMETIC.search(text):
-        return None
-    try:
-        tree = ast.parse(text, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    for node in ast.walk(tree):
-        plain = isinstance(node, (ast.Name, ast.expr_context)) or (
-            isinstance(node, ast.Constant) and type(node.value) is int
-        )
-        if (
-            not plain
-            and not (isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS)
-            and type(node) not in _OPERATORS
-        ):
-            return None
-    return tree
-
-
-def names_in(dim: str) -> list[str]:
-    """Variables of a declared dim: itself, unless it is arithmetic on names."""
-    tree = _parse(dim)
-    return [dim] if tree is None else [n.id for n in ast.walk(tree) if isinstance(n, ast.Name)]
-
-
-def evaluate(dim: str, sizes: Mapping[str, int]) -> int:
-    """The size of a declared dim under an assignment; never negative."""
-    if dim in sizes:
-        return sizes[dim]
-    tree = _parse(dim)
-    if tree is None:
-        raise KeyError(dim)
-
-    def value(node: ast.expr) -> int:
-        if isinstance(node, ast.BinOp):
-            left, right = value(node.left), value(node.right)
-            if not right and type(node.op) in {ast.FloorDiv, ast.Div, ast.Mod}:
-                return 0
-            result: int = _OPERATORS[type(node.op)](left, right)
-            return result
-        return sizes[node.id] if isinstance(node, ast.Name) else int(getattr(node, "value", 0))
-
-    return max(0, value(tree))
 
 
 # -- elements ----------------------------------------------------------------------------------------------------------
@@ -297,35 +231,3 @@ def _wide(dtype: DType) -> tuple[int, int]:
     if dtype.bits <= 8 and not dtype.is_float:
         return (0, 1 << dtype.bits) if dtype.name.startswith("U") else (-(1 << dtype.bits - 1), 1 << dtype.bits - 1)
     return (0, 10)
-
-
-# -- given by the user -------------------------------------------------------------------------------------------------
-
-
-def fit(spec: InputSpec, array: Array) -> Array:
-    """A user's array as the declared element type.
-
-    Raises:
-        UsageError: element type or shape contradict the declaration.
-    """
-    want = spec.dtype
-    if spec.kind not in {"tensor", "optional"} or spec.nested:
-        raise UsageError(f"input {spec.name!r} is a {spec.kind}: it cannot be given as one array")
-    if want is DType.STRING:
-        if array.dtype.kind not in "SUO":
-            raise UsageError(f"input {spec.name!r} is declared as strings, given as {array.dtype}")
-        array = np.array(
-            [s.decode() if isinstance(s, bytes) else str(s) for s in array.ravel().tolist()], object
-        ).reshape(array.shape)
-    elif array.dtype != want.numpy:
-        # numpy writes bfloat16 and its kin as opaque bytes of the same width.
-        if array.dtype.kind in "Vu" and array.dtype.itemsize == want.numpy.itemsize and want.numpy.kind not in "iub":
-            array = array.view(want.numpy)
-        else:
-            raise UsageError(f"input {spec.name!r} is declared as {want.name.lower()}, given as {array.dtype}")
-    if spec.dims is not None and len(spec.dims) != array.ndim:
-        raise UsageError(f"input {spec.name!r} has {len(spec.dims)} dims, the given array {list(array.shape)}")
-    for axis, (dim, size) in enumerate(zip(spec.dims or (), array.shape)):
-        if isinstance(dim, int) and dim != size:
-            raise UsageError(f"input {spec.name!r}: axis {axis} is declared as {dim}, given as {size}")
-    return array

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -15,8 +14,10 @@ import numpy as np
 from ..errors import UsageError
 from ..ir import DType
 from .compare import Comparer, Comparison, Tolerance
+from .expressions import Dims, names_in
 from .flow import Facts
-from .inputs import WIDTHS, Dims, InputSpec, feed, fit, names_in, specs
+from .given import fit
+from .inputs import WIDTHS, InputSpec, feed, specs
 from .sessions import Session, brief, seeded, stored
 from .sizes import Search, Variable, same_in_all, variables
 
@@ -307,19 +308,3 @@ class Job:
 def _is_empty(outputs: Mapping[str, Any]) -> bool:
     """True if no output holds an element: such a run compares nothing."""
     return bool(outputs) and all(isinstance(v, np.ndarray) and not v.size for v in outputs.values())
-
-
-def limit_resources(memory: int) -> None:
-    """Bound the data that this process may allocate, and let a crash leave no core file. Does nothing on Windows."""
-    try:
-        import resource
-    except ImportError:
-        return
-    # Mapped files do not count as data, and neither do the reserved parts of allocator arenas; only Linux knows that.
-    kind = resource.RLIMIT_DATA if os.uname().sysname == "Linux" else resource.RLIMIT_AS
-    for which, value in ((kind, memory), (resource.RLIMIT_CORE, 0)):
-        try:
-            hard = resource.getrlimit(which)[1]
-            resource.setrlimit(which, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
-        except (ValueError, OSError):  # a limit that the system does not let us set is not set
-            continue

@@ -29,7 +29,8 @@ _EXOTIC = {
     "float4e2m1": DType.FLOAT4E2M1,
 }
 _NOISE = re.compile(
-    r"^\[ONNXRuntimeError\]\s*:\s*\d+\s*:\s*(\w+)\s*:\s*|/\S*?/onnxruntime/\S+?:\d+\s+\S.*?\)\s+|\s*\n\s*"
+    r"\[ONNXRuntimeError\]\s*:\s*\d+\s*:\s*\w+\s*:\s*|Load model from \S+ failed:\s*|"
+    r"Non-zero status code returned while |/\S*?/onnxruntime/\S+?:\d+\s+\S.*?\)\s+|\s*\n\s*"
 )
 
 
@@ -119,7 +120,7 @@ def _exotic(kind: str) -> DType | None:
 
 def brief(error: BaseException) -> str:
     """What went wrong, in one line: without ONNX Runtime's prefixes and source positions."""
-    text = _NOISE.sub(" ", str(error)).strip() or type(error).__name__
+    text = _NOISE.sub(" ", str(error)[:2000]).strip() or type(error).__name__
     return text if len(text) <= 300 else text[:297] + "..."
 
 

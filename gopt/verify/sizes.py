@@ -13,7 +13,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from .inputs import FREE_SHAPES, STATE, Dims, InputSpec, names_in
+from .expressions import Dims, names_in
+from .inputs import FREE_SHAPES, STATE, InputSpec
 
 _BATCH = (1, 2, 3)
 _IMAGE = (64, 96, 32, 128, 224, 160, 256, 320, 48, 416, 512, 640, 8, 16, 7, 1)

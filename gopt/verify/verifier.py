@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import GoptError, MissingComponentError, ModelError, UsageError
-from ..ir import Array, DType, Model, dtype_of
+from ..ir import Array, Model
 from .child import Child, ChildError, ChildTimeout
 from .compare import Tolerance
+from .given import loaded
 from .results import Limits, Status, Verification
 
 _GRACE = 15.0  # seconds that a child may take to start and to tell of its own time limits
@@ -57,7 +58,7 @@ class Verifier:
         self._prepared: dict[str, Any] | None = None
         self._unverified = ""
         self._closed = False
-        self._arrays = {name: _loaded(name, value) for name, value in (inputs or {}).items()}
+        self._arrays = {name: loaded(name, value) for name, value in (inputs or {}).items()}
         if seeds < 1 or any(int(size) < 1 for size in (dims or {}).values()):
             raise UsageError("sizes of dims and the number of seeds are at least 1")
         self._request: dict[str, Any] = {
@@ -302,26 +303,3 @@ def _timed(result: Verification, seconds: float, cases: tuple[dict[str, int], ..
 
 def _while(error: ChildError) -> str:
     return " with " + ", ".join(f"{k}={v}" for k, v in error.dims.items()) if error.dims else ""
-
-
-def _loaded(name: str, value: Array | str | Path) -> Array:
-    """The array for an input, in a form that `np.save` writes without pickles."""
-    if not isinstance(value, np.ndarray):
-        try:
-            read = np.load(value, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise UsageError(f"input {name!r}: {value} is not a .npy file that can be read: {error}") from None
-        if not isinstance(read, np.ndarray):
-            raise UsageError(f"input {name!r}: {value} holds more than one array")
-        value = read
-    if value.dtype.kind == "O":
-        return np.array([s.decode() if isinstance(s, bytes) else str(s) for s in value.ravel()], np.str_).reshape(
-            value.shape
-        )
-    if value.dtype.isbuiltin != 1 and value.dtype.kind not in "SU":
-        try:
-            is_extended = dtype_of(value) in DType
-        except TypeError:
-            raise UsageError(f"input {name!r}: ONNX has no element type for {value.dtype}") from None
-        return value.view(f"u{value.dtype.itemsize}") if is_extended and value.dtype.kind != "V" else value
-    return value

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ..errors import UsageError
-from .job import Job, Unverified, limit_resources
+from .job import Job, Unverified
 
 
 def main() -> None:
@@ -59,6 +59,22 @@ def _serve(job: Job, request: dict[str, Any], answers: TextIO) -> None:
         traceback.print_exc()
         answer = {"ok": False, "kind": "internal", "message": f"{type(error).__name__}: {error}"}
     print(json.dumps({"event": "answer", **answer}), file=answers, flush=True)
+
+
+def limit_resources(memory: int) -> None:
+    """Bound the data that this process may allocate, and let a crash leave no core file. Does nothing on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return
+    # Mapped files do not count as data, and neither do the reserved parts of allocator arenas; only Linux knows that.
+    kind = resource.RLIMIT_DATA if os.uname().sysname == "Linux" else resource.RLIMIT_AS
+    for which, value in ((kind, memory), (resource.RLIMIT_CORE, 0)):
+        try:
+            hard = resource.getrlimit(which)[1]
+            resource.setrlimit(which, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
+        except (ValueError, OSError):  # a limit that the system does not let us set is not set
+            continue
 
 
 if __name__ == "__main__":

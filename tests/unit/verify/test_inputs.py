@@ -12,8 +12,10 @@ from onnx import TensorProto, helper
 
 from gopt.errors import ModelError, UsageError
 from gopt.ir import DType
+from gopt.verify.expressions import evaluate, names_in
 from gopt.verify.flow import Facts
-from gopt.verify.inputs import InputSpec, evaluate, feed, fit, names_in, specs
+from gopt.verify.given import fit
+from gopt.verify.inputs import InputSpec, feed, specs
 
 
 def model(text: str, opset: int = 18) -> onnx.ModelProto:
