@@ -68,7 +68,8 @@ def scaled(size: Dim, factor: float) -> Dim:
         return product((size, int(factor)))
     if not isinstance(size, int):
         return derive("scaled", size, *Fraction(factor).as_integer_ratio())
-    single = int(np.floor(np.float32(size) * np.float32(factor)))
+    with np.errstate(all="ignore"):
+        single = int(np.floor(np.float32(size) * np.float32(factor)))
     return single if single == int(size * factor) else Symbol()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
+from typing import Any
 
 import numpy as np
 
@@ -52,9 +53,9 @@ def _range(op: Op) -> Sequence[Type | None]:
 
 def _range_size(op: Op) -> Dim:
     bounds = [constant_operand(op, slot) for slot in range(3)]
-    if None not in [b if b is None else 0 for b in bounds]:
-        first, limit, step = (b.reshape(-1)[0].item() for b in bounds if b is not None)
-        return max(ceil((limit - first) / step), 0) if isinstance(first, float) else len(range(first, limit, step))
+    if all(b is not None for b in bounds):
+        count = _count(*(b.reshape(-1)[0] for b in bounds if b is not None))
+        return Symbol() if count is None else count
     begin, end, by = entry(op.inputs[0]), entry(op.inputs[1]), entry(op.inputs[2])
     if by == 1 and begin == 0 and end is not None:
         return end if not isinstance(end, int) else max(end, 0)
@@ -63,19 +64,28 @@ def _range_size(op: Op) -> Dim:
     return Symbol()
 
 
+def _count(first: Any, limit: Any, step: Any) -> int | None:
+    """How many elements a range of these numpy scalars has; None if that depends on how it is rounded."""
+    if first.dtype.kind in "iu":
+        return len(range(int(first), int(limit), int(step)))
+    narrow = np.float64 if first.dtype == np.float64 else np.float32
+    exact = ceil((float(limit) - float(first)) / float(step))
+    with np.errstate(all="ignore"):
+        single = ceil((narrow(limit) - narrow(first)) / narrow(step))
+    return max(exact, 0) if exact == single else None
+
+
 @kernel("Range")
 def _range_kernel(call: Call) -> Array:
     first, limit, step = (call[slot].reshape(-1)[0] for slot in range(3))
     dtype = call[0].dtype
     if dtype.kind in "iu":
         return np.array(range(int(first), int(limit), int(step)), dtype)
-    wide = np.dtype(np.float64 if dtype == np.float64 else np.float32)
-    first, limit, step = wide.type(first), wide.type(limit), wide.type(step)
-    # In the arithmetic of the type, as runtimes do it: the count, then start + i * delta.
-    count = max(ceil((float(limit) - float(first)) / float(step)), 0)
-    if count != max(ceil((limit - first) / step), 0):
+    count = _count(first, limit, step)
+    if count is None:
         raise NoKernel("the number of elements depends on rounding")
-    return np.asarray(first + np.arange(count, dtype=wide) * step).astype(dtype)
+    wide = np.dtype(np.float64 if dtype == np.float64 else np.float32)
+    return np.asarray(wide.type(first) + np.arange(count, dtype=wide) * wide.type(step)).astype(dtype)
 
 
 @shape_rule("EyeLike")

@@ -86,13 +86,19 @@ def reshaped(shape: Shape | None, wanted: Entries, allowzero: bool) -> Shape:
             result.append(Symbol() if shape is None else shape[axis])
         else:
             result.append(size)
-    known = [d for d in result if d is not None]
-    if len(known) == len(result) or len(known) < len(result) - 1 or shape is None:
+    if shape is None:
         return dims(tuple(result))
-    before, rest = product(shape), product(known)
-    # A size of 0 on either side leaves the wildcard open.
-    missing = Symbol() if before == 0 or rest == 0 else quotient(before, rest)
-    return tuple(missing if d is None else d for d in result)
+    before = product(shape)
+    unknown = [axis for axis, d in enumerate(result) if d is None]
+    if not unknown and isinstance(before, int):  # a lone symbol can be computed as well
+        unknown = [axis for axis, d in enumerate(result) if not isinstance(d, int)]
+    if len(unknown) == 1:
+        axis = unknown[0]
+        rest = product(d for i, d in enumerate(result) if d is not None and i != axis)
+        # A size of 0 on either side leaves the wildcard open.
+        if before != 0 and rest != 0:
+            result[axis] = quotient(before, rest)
+    return dims(tuple(result))
 
 
 @kernel("Reshape")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..ir import Dim, DType, Op, Symbol, Value
+from ..ir import Dim, DType, Op, Role, Symbol, Value
 from .shapes import tensor
 from .sizes import Derived, floor_div, product, total
 from .view import attribute, int_tuple, ints
@@ -76,7 +76,8 @@ class _Tracer:
         constant = value.const
         if constant is not None:
             return int_tuple(constant) if constant.size <= _LONGEST and len(constant.shape) < 2 else None
-        value = value.outer
+        while value.role is Role.CAPTURE and value.outer is not value:
+            value = value.outer
         if value in self.known:
             return self.known[value]
         found = None

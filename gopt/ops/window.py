@@ -62,7 +62,7 @@ def sliced(size: Dim, start: Dim | None, end: Dim | None, step: Dim | None) -> D
         )
         if everything:
             return size
-        if step == 1 and start <= 0 and start == end:
+        if start == end:
             return 0
         return derive("slice", size, start, end, step)
     # The end is a size itself.
