@@ -38,9 +38,17 @@ class GraphError(GoptError):
 
 
 class PassError(GoptError):
-    """A pass failed or broke its contract; the message names it."""
+    """A pass failed or broke its contract; the message names it.
+
+    Attributes:
+        guilty: name of the rule or pass that a run can leave out to get past this; empty if that is not known.
+    """
 
     exit_code = ExitCode.RESOURCE_LIMIT
+
+    def __init__(self, message: str, guilty: str = "") -> None:
+        super().__init__(message)
+        self.guilty = guilty
 
 
 class RewriteLoopError(PassError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UsageError
 from ..frontends import onnx as frontend
 from ..ir import Array, Model
-from ..passes import Instrument, Report
+from ..passes import Instrument, Progress, Report
 from ..rewrite import Ledger
 from .job import Job, OnMismatch, Passes, Plan, Result, quiet_gc
 from .output import Workshop
@@ -78,7 +78,7 @@ def run(
         dims: sizes of dynamic dims to verify on, by name or `input.axis`; the rest is found by trying.
         timeout: seconds for finding inputs and running the original.
         on_mismatch: leave out the guilty rewrites, found by bisection ("repair"); raise and write nothing ("abort"); or
-            deliver the result as it is ("warn").
+            deliver the result as it is ("warn"). A pass that fails is left out too, unless it is "abort".
         plugins: Python files with rules and passes of your own.
         instruments: told before and after each pass.
         compare_each: verify after each pass that changed the model.
@@ -87,7 +87,7 @@ def run(
     Raises:
         ModelError: the file is not there or no valid model.
         UsageError: a pass, option or input does not exist.
-        PassError: a pass failed.
+        PassError: a pass failed and could not be left out.
         VerificationError: the numbers differ and `on_mismatch` is "abort", or `compare_each` found a difference.
         MissingComponentError: verification needs ONNX Runtime, which is not installed.
         OSError: the result cannot be written.
@@ -98,13 +98,15 @@ def run(
     target = None if output is None else Path(output)
     with quiet_gc(), ExitStack() as stack:
         shop = stack.enter_context(Workshop(target))
-        job = Job(plan, model, shop, progress or _silent)
+        job = Job(plan, model, shop, progress or _silent, strict=on_mismatch == "abort")
         if verify:
             from ..verify import Limits, Verifier
 
             # After loading: what our own reader refuses never gets to native code.
             verifier = Verifier.start(job.original(), inputs=inputs, dims=dims, limits=Limits(timeout=timeout))
             job.verifier = stack.enter_context(verifier)
+        if progress is not None:
+            instruments = [*instruments, Progress(progress)]
         job.optimize(instruments, compare_each=compare_each)
         return job.finish(on_mismatch)
 

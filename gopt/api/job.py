@@ -7,13 +7,13 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import VerificationError
+from ..errors import PassError, VerificationError
 from ..frontends import onnx as frontend
 from ..ir import Model
 from ..passes import CompareEach, Instrument, Pipeline, Report, as_pipeline, load_plugin, run_pipeline
@@ -43,6 +43,7 @@ class Result:
         ops_before, ops_after: ops by type, in all graphs; constants do not count.
         bytes_before, bytes_after: of the files, external data included; 0 where there is no file.
         seconds: wall time of load, optimize, save, verify.
+        failed: rules and passes that raised an error and were therefore left out, and their messages.
     """
 
     model: Model
@@ -56,6 +57,7 @@ class Result:
     bytes_before: int = 0
     bytes_after: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,10 @@ class Plan:
     limit: int | None
     exact: bool
     max_growth: int
+
+    def without(self, name: str) -> Plan:
+        """The same without one rule or pass."""
+        return replace(self, pipeline=replace(self.pipeline, skip=self.pipeline.skip | {name}))
 
     @classmethod
     def of(
@@ -107,10 +113,13 @@ class Job:
         path: the file with the original, if there is one.
         verifier: what judges; None if nothing is to be verified.
         result: what is known so far.
+        strict: a pass that fails ends the run.
     """
 
-    def __init__(self, plan: Plan, source: str | os.PathLike[str] | Model, shop: Workshop, tell: Tell) -> None:
-        self.plan, self.shop, self.tell = plan, shop, tell
+    def __init__(
+        self, plan: Plan, source: str | os.PathLike[str] | Model, shop: Workshop, tell: Tell, strict: bool = False
+    ) -> None:
+        self.plan, self.shop, self.tell, self.strict = plan, shop, tell, strict
         self.path = None if isinstance(source, Model) else Path(source)
         self.verifier: Verifier | None = None
         self.result: Result | None = None
@@ -127,19 +136,36 @@ class Job:
         return self.path
 
     def optimize(self, instruments: Sequence[Instrument] = (), *, compare_each: bool = False) -> None:
-        """Rewrite the model and, where somebody wants the file, write it."""
+        """Rewrite the model and, where somebody wants the file, write it.
+
+        Raises:
+            PassError: a pass failed and cannot be left out, because there is no file to begin again from.
+        """
         self.tell("optimizing")
         if compare_each and self.verifier is not None:
             instruments = [*instruments, CompareEach(partial(self._differs, self.verifier))]
         bytes_before = 0 if self.path is None else model_bytes(self.path, self.model)
+        failed: dict[str, str] = {}
         with self._timed("optimize"):
-            report, ledger = self.plan.apply(self.model, None, frozenset(), instruments)
+            report, ledger = self._apply(instruments, failed)
         self.result = Result(self.model, report, ledger, ops_before=self.ops_before, seconds=self.seconds)
-        self.result.bytes_before = bytes_before
+        self.result.bytes_before, self.result.failed = bytes_before, failed
         if self.verifier is not None or self.shop.target is not None:
             self.tell("saving")
             with self._timed("save"):
                 self.shop.write(self.model)
+
+    def _apply(self, instruments: Sequence[Instrument], failed: dict[str, str]) -> tuple[Report, Ledger]:
+        """Run the pipeline; what fails is left out, by beginning again from the file."""
+        while True:
+            try:
+                return self.plan.apply(self.model, None, frozenset(), instruments)
+            except PassError as error:
+                if self.strict or not error.guilty or error.guilty in failed or self.path is None:
+                    raise
+                failed[error.guilty] = str(error)
+                self.plan = self.plan.without(error.guilty)
+                self.model = frontend.load(self.path)
 
     def finish(self, on_mismatch: OnMismatch) -> Result:
         """Verify, mend, and put the result into its place.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import click
 
@@ -28,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     arguments = None if argv is None else list(argv)
     try:
-        with warnings.catch_warnings():
+        with _ended_in_order(), warnings.catch_warnings():
             if not _debug():  # numpy's remarks about a model's numbers are not for the terminal
                 warnings.simplefilter("ignore")
             status = cli.main(arguments, prog_name="gopt", standalone_mode=False)
@@ -46,6 +49,23 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exception(error)
         print(f"gopt: error: {safe(message, sys.stderr)}", file=sys.stderr)
         return status
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let a request to end (SIGTERM) unwind as an exit does, so that nothing temporary stays behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def explained(error: BaseException) -> tuple[int, str]:

@@ -125,6 +125,8 @@ def instruments(dump: Path | None, verify_each: bool, timing: bool) -> list[Inst
 
 def warnings(result: Result) -> Iterator[str]:
     """What a person should not miss."""
+    for name, message in result.failed.items():
+        yield f"{name} was left out: {message}"
     if result.repair is not None:
         yield result.repair.summary()
     elif result.verification is not None and not result.verification.ok:
@@ -177,6 +179,7 @@ def as_data(model: Path, result: Result) -> dict[str, Any]:
         "limited": result.report.limited,
         "seconds": result.seconds,
         "verification": None if result.verification is None else result.verification.to_json(),
+        "failed": result.failed,
         "repair": None if result.repair is None else result.repair.to_json(),
         "passes": result.report.as_dict()["passes"],
     }

@@ -134,19 +134,20 @@ class _Run:
 
     def _guarded(self, step: RuleStep | PassStep) -> None:
         """Run a step; whatever it raises comes out as an error of gopt that names it."""
+        guilty = step.name if isinstance(step, PassStep) else ""
         try:
             if isinstance(step, RuleStep):
                 self._rules(step)
             else:
                 step.pass_.run(self.model, self.ctx)
         except GraphError as error:
-            raise PassError(f"{step.name}: {error}") from error
+            raise PassError(f"{step.name}: {error}", guilty) from error
         except GoptError:
             raise
         except MemoryError as error:
             raise ResourceError(f"{step.name}: out of memory") from error
         except Exception as error:
-            raise PassError(f"{step.name} failed: {type(error).__name__}: {error}") from error
+            raise PassError(f"{step.name} failed: {type(error).__name__}: {error}", guilty) from error
 
     def _rules(self, step: RuleStep) -> None:
         index = rule_index(tuple(step.rules))

@@ -186,7 +186,8 @@ class Driver:
         except GoptError:
             raise
         except Exception as error:
-            raise PassError(f"rule {rule.name} failed on {op.label}: {type(error).__name__}: {error}") from error
+            what = f"rule {rule.name} failed on {op.label}: {type(error).__name__}: {error}"
+            raise PassError(what, rule.name) from error
         if isinstance(built, Reject):
             return built.reason
         mapping = _mapping(rule, op, built)
@@ -208,7 +209,7 @@ class Driver:
                 self._generation[op] = generation
                 self._push(op)
         if generation > _MAX_GENERATION:
-            raise RewriteLoopError(self._cycle())
+            raise RewriteLoopError(self._cycle(), self.ctx.ledger.entries[-1].rule)
         for new in mapping.values():
             if new.graph is graph:
                 for user in tuple(graph.users(new)):
@@ -262,10 +263,10 @@ def _mapping(rule: Rule, op: Op, built: object) -> dict[Value, Value] | str:
     for old, new in zip(op.outputs, news):
         if old is not None and new is not None:
             if not isinstance(new, Value):
-                raise PassError(f"rule {rule.name} returned {new!r}, not a value")
+                raise PassError(f"rule {rule.name} returned {new!r}, not a value", rule.name)
             mapping[old] = new
     if not mapping:
-        raise PassError(f"rule {rule.name} returned no value")
+        raise PassError(f"rule {rule.name} returned no value", rule.name)
     for value in op.outputs:
         if value is not None and value not in mapping and (value.is_output or value.use_count):
             return f"result {value.name!r} of {op.label} is used"

@@ -106,6 +106,36 @@ def test_a_mismatch_can_be_a_warning(cli: Cli, model: Path, wrong: Path) -> None
     assert "Neg" in op_types(model.with_name("model.opt.onnx"))
 
 
+BROKEN = """
+from gopt import P, rule
+
+
+@rule(P.Relu("x"))
+def stumble(rw, x):
+    return x.no_such_attribute
+
+
+@rule(P.Mul("x", "y"))
+def swap(rw, x, y):
+    return rw.Mul(y, x)
+"""
+
+
+def test_a_rule_that_fails_is_left_out_and_named(cli: Cli, model: Path, tmp_path: Path) -> None:
+    plugin = tmp_path / "broken.py"
+    plugin.write_text(BROKEN)
+    arguments = ["run", model, "--plugin", plugin, "--passes", "broken,clean", "--no-verify"]
+    done = cli(*arguments, "--json")
+    assert done.status == 0, done.err
+    assert list(done.json["failed"]) == ["broken.stumble", "broken.swap"]
+    assert "rewrite loop" in done.json["failed"]["broken.swap"]
+    assert "warning: broken.stumble was left out" in done.err
+    assert "Identity" not in done.json["ops_after"]
+    strict = cli(*arguments, "--on-mismatch", "abort", "-f")
+    assert strict.status == 6
+    assert "broken.stumble" in strict.err
+
+
 def test_compare_each_names_the_pass(cli: Cli, model: Path, wrong: Path) -> None:
     done = cli("run", model, "--plugin", wrong, "--passes", "wrong", "--compare-each", "--verify-each")
     assert done.status == 4
