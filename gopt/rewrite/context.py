@@ -91,7 +91,7 @@ class Context:
             if graph is None or (why := self._refusal(rule, key, Numerics.EXACT)):
                 self.why = "" if graph is None else why
                 continue
-            if dead_ops(graph, [op])[:1] != [op]:
+            if any(v is not None and (v.use_count or v.is_output) for v in op.outputs):
                 continue
             operands = operands_of(op)
             graph.remove(op)
