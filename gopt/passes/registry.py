@@ -12,6 +12,7 @@ import pkgutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -57,6 +58,12 @@ class PassInfo:
     def family(self) -> str:
         """First part of the name."""
         return self.name.split(".", 1)[0]
+
+
+@cache
+def _built_in_families() -> tuple[str, ...]:
+    package = importlib.import_module(__package__)
+    return tuple(sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.ispkg))
 
 
 class Registry:
@@ -111,8 +118,7 @@ class Registry:
         """Built-in families."""
         if self._given is not None:
             return self._given
-        package = importlib.import_module(__package__)
-        return tuple(sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.ispkg))
+        return _built_in_families()
 
     def find(self, name: str) -> tuple[Member, ...]:
         """What a name selects: one rule or pass, or all of a file or family in their order; empty if nothing.
