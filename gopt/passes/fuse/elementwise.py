@@ -116,7 +116,7 @@ def _refuse_rounding_trick(before: Affine, after: Affine, bits: int) -> None:
     grown = (
         1.0 if before.scale is None or after.scale is None else float(np.abs(after.scale).max()) / max(scale, 1e-300)
     )
-    if high >= scale * 2.0 ** (bits - 1) and low < high * grown / 2:
+    if high >= min(scale, 1.0) * 2.0 ** (bits - 1) and low < high * grown / 2:
         raise RejectError("a large number is added and taken away again")
 
 
