@@ -15,7 +15,7 @@ _SMALL = 1024
 def infer_node(op: Op) -> Sequence[Type | None]:
     """Types of the op's results; () if nothing can be said, also because the op is malformed."""
     import onnx
-    from onnx import defs, helper, shape_inference
+    from onnx import checker, defs, helper, shape_inference
 
     version = op.opset
     if not version:
@@ -35,7 +35,9 @@ def infer_node(op: Op) -> Sequence[Type | None]:
             data,
             opset_imports=[helper.make_opsetid(op.domain, version)],
         )
-    except (GoptError, defs.SchemaError, shape_inference.InferenceError, ValueError, TypeError, RuntimeError):
+    except (GoptError, ValueError, TypeError, RuntimeError):
+        return ()
+    except (checker.ValidationError, defs.SchemaError, shape_inference.InferenceError):
         return ()
     return [_from_proto(found.get(n), names) for n in outputs]
 

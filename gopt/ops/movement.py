@@ -49,9 +49,14 @@ def _concat(op: Op) -> Sequence[Type | None]:
         return (None,)
     if not known:
         return (TensorType(dtype),)
-    axis = axis_of(attribute(op, "axis"), len(known[0]))
-    shape = joined(known, axis, len(known) == len(parts))
-    return (TensorType(dtype, shape),)
+    axis = axis_of(_concat_axis(op), len(known[0]))
+    return (TensorType(dtype, joined(known, axis, len(known) == len(parts))),)
+
+
+def _concat_axis(op: Op) -> int:
+    """The axis; the text of version 1, not its schema, gives a default."""
+    given: int | None = attribute(op, "axis")
+    return 1 if given is None and op.opset < 4 else given  # type: ignore[return-value]  # None is malformed, and raises
 
 
 def joined(shapes: Sequence[Shape], axis: int, complete: bool) -> Shape:
@@ -74,7 +79,7 @@ def joined(shapes: Sequence[Shape], axis: int, complete: bool) -> Shape:
 @kernel("Concat")
 def _concat_kernel(call: Call) -> Array:
     parts = [call[slot] for slot in range(len(call.arrays))]
-    return np.concatenate(parts, axis_of(call.attribute("axis"), parts[0].ndim))
+    return np.concatenate(parts, axis_of(_concat_axis(call.op), parts[0].ndim))
 
 
 @shape_rule("Split")

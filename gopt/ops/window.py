@@ -56,6 +56,8 @@ def sliced(size: Dim, start: Dim | None, end: Dim | None, step: Dim | None) -> D
         return Symbol()
     if isinstance(end, int):
         if isinstance(size, int):
+            if _starts_before(size, start, step):
+                return Symbol()
             return len(range(*slice(start, end, step).indices(size)))
         everything = (step == 1 and start == 0 and end >= _BEYOND) or (
             step == -1 and (start == -1 or start >= _BEYOND) and end <= -_BEYOND
@@ -71,6 +73,11 @@ def sliced(size: Dim, start: Dim | None, end: Dim | None, step: Dim | None) -> D
     return Symbol()
 
 
+def _starts_before(size: int, start: int, step: int) -> bool:
+    """A backward slice that starts before the first element: clamped to it by the operator's text, empty for numpy."""
+    return step < 0 and start < -size
+
+
 @kernel("Slice")
 def _slice_kernel(call: Call) -> Array:
     data, starts, ends = call[0], call.ints(1) or (), call.ints(2) or ()
@@ -79,8 +86,11 @@ def _slice_kernel(call: Call) -> Array:
     if not len(axes) == len(starts) == len(ends) == len(steps) or 0 in steps:
         raise NoKernel("starts, ends, axes and steps that do not fit together")
     index = [slice(None)] * data.ndim
-    for axis, *bounds in zip(axes, starts, ends, steps):
-        index[axis_of(axis, data.ndim)] = slice(*bounds)
+    for axis, start, end, step in zip(axes, starts, ends, steps):
+        place = axis_of(axis, data.ndim)
+        if _starts_before(data.shape[place], start, step):
+            raise NoKernel("a backward slice from before the first element: runtimes differ")
+        index[place] = slice(start, end, step)
     return np.asarray(data[tuple(index)], order="C")
 
 
@@ -133,7 +143,7 @@ def _pad_kernel(call: Call) -> Array:
 def pad_constant(data: Array, widths: Sequence[tuple[int, int]], filler: Array | None = None) -> Array:
     """The array with a border of one value (default 0, or the empty string); negative widths crop."""
     shape = [n + a + b for n, (a, b) in zip(data.shape, widths)]
-    if min(shape, default=0) < 0:
+    if any(n + min(a, 0) + min(b, 0) < 0 for n, (a, b) in zip(data.shape, widths)):
         raise NoKernel("pads crop more than there is")
     value = filler.reshape(-1)[0] if filler is not None else b"" if data.dtype.kind == "O" else data.dtype.type(0)
     result = np.full(shape, value, data.dtype)
