@@ -62,6 +62,10 @@ def _divide(a: Array, b: Array) -> Any:
     return quotient + ((quotient < 0) & (quotient * b != a)) if a.dtype.kind == "i" else quotient
 
 
+def _magnitude(x: Array) -> float:
+    return float(np.max(np.abs(x.astype(np.float64)), initial=0))
+
+
 @kernel("Mod")
 def mod(call: Call) -> Array:
     """With fmod the result has the dividend's sign (C), without it the divisor's (Python); then only for integers."""
@@ -73,7 +77,11 @@ def mod(call: Call) -> Array:
         return np.asarray(np.fmod(widened(a), widened(b))).astype(dtype)
     if not b.all():
         raise NoKernel("integer division by zero")
-    return np.asarray(np.fmod(a, b) if call.attribute("fmod") else np.mod(a, b))
+    if not call.attribute("fmod"):
+        return np.asarray(np.mod(a, b))
+    if a.dtype.itemsize == 8 and max(map(_magnitude, (a, b))) > 2.0**53:
+        raise NoKernel("integers that a double does not hold, in which some runtimes compute fmod")
+    return np.asarray(np.fmod(a, b))
 
 
 @kernel("Pow")
@@ -154,8 +162,12 @@ def clip(call: Call) -> Array:
     result = widened(x)
     if low is not None:
         result = np.maximum(result, widened(low.reshape(())))
+    elif is_float(x) and bool(np.isneginf(result).any()):
+        raise NoKernel("some runtimes clip to the lowest number where no bound is given")
     if high is not None:
         result = np.minimum(result, widened(high.reshape(())))
+    elif is_float(x) and bool(np.isposinf(result).any()):
+        raise NoKernel("some runtimes clip to the highest number where no bound is given")
     return np.asarray(result).astype(x.dtype, copy=False)
 
 

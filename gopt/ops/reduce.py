@@ -70,37 +70,56 @@ def _reduction(function: Callable[[Array, tuple[int, ...]], Any]) -> Callable[[C
 _IDENTITY_OF_ONE = ("ReduceSum", "ReduceProd", "ReduceMean", "ReduceMax", "ReduceMin")
 
 
+def _exactly(x: Array, axes: tuple[int, ...], fold: Any) -> Array:
+    """`fold` of integers in double. Runtimes wrap, saturate or round what no longer fits, so that is refused."""
+    numbers = x.astype(np.float64)
+    most = fold(np.maximum(np.abs(numbers), 1), axis=axes, keepdims=True)
+    if not bool(np.all(most <= min(_EXACT, limits(x.dtype)[1]))):
+        raise NoKernel("integers that may overflow")
+    return np.asarray(fold(numbers, axis=axes, keepdims=True))
+
+
+_EXACT = 1 << 53
+
+
 def _total(x: Array, axes: tuple[int, ...]) -> Any:
-    return np.sum(x, axis=axes, keepdims=True, dtype=x.dtype)
+    return np.sum(x, axis=axes, keepdims=True, dtype=x.dtype) if is_float(x) else _exactly(x, axes, np.sum)
 
 
 def _product(x: Array, axes: tuple[int, ...]) -> Any:
-    return np.prod(x, axis=axes, keepdims=True, dtype=x.dtype)
+    return np.prod(x, axis=axes, keepdims=True, dtype=x.dtype) if is_float(x) else _exactly(x, axes, np.prod)
 
 
 def _mean(x: Array, axes: tuple[int, ...]) -> Any:
-    """Of integers the truncated quotient."""
+    """Of integers the truncated quotient; of nothing, runtimes differ."""
     count = int(np.prod([x.shape[a] for a in axes], dtype=np.int64))
+    if not count:
+        raise NoKernel("the mean of nothing")
     total = _total(x, axes)
-    if is_float(x):
-        return total / np.asarray(count, x.dtype)
-    if not count or bool(np.any(np.abs(total.astype(np.float64)) > limits(x.dtype)[1])):
-        raise NoKernel("the mean of no or too large integers")
-    return np.sign(total) * (np.abs(total) // count)
+    return total / np.asarray(count, x.dtype) if is_float(x) else np.trunc(total / count)
 
 
 def _l1(x: Array, axes: tuple[int, ...]) -> Any:
-    return _total(np.abs(x), axes)
+    if is_float(x):
+        return _total(np.abs(x), axes)
+    _exactly(x, axes, np.sum)
+    return np.sum(np.abs(x.astype(np.float64)), axis=axes, keepdims=True)
 
 
 def _l2(x: Array, axes: tuple[int, ...]) -> Any:
     """Of integers truncated."""
-    squares = _sum_square(x, axes)
-    return np.sqrt(squares) if is_float(x) else np.sqrt(squares.astype(np.float64))
+    return np.sqrt(_sum_square(x, axes))
 
 
 def _sum_square(x: Array, axes: tuple[int, ...]) -> Any:
-    return _total(x * x, axes)
+    if is_float(x):
+        return _total(x * x, axes)
+    if bool(np.any(np.abs(x.astype(np.float64)) > 1 << 26)):
+        raise NoKernel("integers whose squares may overflow")
+    squares = np.square(x.astype(np.int64))
+    if bool(np.any(np.sum(squares.astype(np.float64), axis=axes) > min(_EXACT, limits(x.dtype)[1]))):
+        raise NoKernel("integers whose squares may overflow")
+    return np.sum(squares, axis=axes, keepdims=True)
 
 
 def _log_sum(x: Array, axes: tuple[int, ...]) -> Any:

@@ -103,7 +103,6 @@ NO_KERNEL = {
     "Upsample",
 }
 # fmt: on
-)
 
 
 def test_a_wrong_type_is_noticed() -> None:
