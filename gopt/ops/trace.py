@@ -13,7 +13,7 @@ from .view import attribute, int_tuple, ints
 Entries = tuple[Dim | None, ...]
 """What is known of the elements of an integer tensor: a number, a symbol (a size, so never negative), or None."""
 
-_Trace = Callable[[Op, Value, "_Tracer"], Entries | None]
+_Trace = Callable[[Op, Value, "Tracer"], Entries | None]
 _TRACES: dict[str, _Trace] = {}
 _LONGEST = 256  # no shape is longer; chains that double a tensor must not cost more than they are worth
 _DEEPEST = 32
@@ -30,7 +30,7 @@ def entries(value: Value | None) -> Entries | None:
     constant = value.const
     if constant is not None:
         return int_tuple(constant)
-    found = _Tracer().of(value)
+    found = Tracer().of(value)
     if found is None:
         count = length(value)
         return None if count is None or count > _LONGEST else (None,) * count
@@ -61,8 +61,11 @@ def length(value: Value | None) -> int | None:
     return None if type_ is None or type_.shape is None or len(type_.shape) > 1 else type_.size
 
 
-class _Tracer:
-    """One walk up the producers; each value is looked at once."""
+class Tracer:
+    """Walks up the producers and remembers what each value was found to hold.
+
+    One tracer may be asked for many values of a model as long as nothing is done to the model that changes numbers.
+    """
 
     __slots__ = ("depth", "known")
 
@@ -71,6 +74,7 @@ class _Tracer:
         self.depth = 0
 
     def of(self, value: Value | None) -> Entries | None:
+        """What is known of the elements; None if nothing is."""
         if value is None:
             return None
         constant = value.const
@@ -108,24 +112,24 @@ def shape_slice(op: Op) -> slice:
 
 
 @_trace("Shape")
-def _shape(op: Op, value: Value, tracer: _Tracer) -> Entries | None:
+def _shape(op: Op, value: Value, tracer: Tracer) -> Entries | None:
     type_ = tensor(op.inputs[0])
     return None if type_ is None or type_.shape is None else type_.shape[shape_slice(op)]
 
 
 @_trace("Size")
-def _size(op: Op, value: Value, tracer: _Tracer) -> Entries | None:
+def _size(op: Op, value: Value, tracer: Tracer) -> Entries | None:
     type_ = tensor(op.inputs[0])
     return None if type_ is None or type_.shape is None else (product(type_.shape),)
 
 
 @_trace("Identity", "Unsqueeze", "Squeeze", "Reshape", "Flatten")
-def _same(op: Op, value: Value, tracer: _Tracer) -> Entries | None:
+def _same(op: Op, value: Value, tracer: Tracer) -> Entries | None:
     return tracer.of(op.inputs[0])
 
 
 @_trace("Cast")
-def _cast(op: Op, value: Value, tracer: _Tracer) -> Entries | None:
+def _cast(op: Op, value: Value, tracer: Tracer) -> Entries | None:
     if attribute(op, "to") not in (DType.INT64, DType.INT32):
         return None
     return tracer.of(op.inputs[0])
@@ -137,13 +141,13 @@ def _rank(value: Value | None) -> int | None:
 
 
 @_trace("Neg")
-def _neg(op: Op, value: Value, tracer: _Tracer) -> Entries | None:
+def _neg(op: Op, value: Value, tracer: Tracer) -> Entries | None:
     data = tracer.of(op.inputs[0])
     return None if data is None else tuple(-d if isinstance(d, int) else None for d in data)
 
 
 @_trace("Gather")
-def _gather(op: Op, value: Value, tracer: _Tracer) -> Entries | None:
+def _gather(op: Op, value: Value, tracer: Tracer) -> Entries | None:
     if _rank(op.inputs[0]) != 1:
         return None
     data, picks = tracer.of(op.inputs[0]), tracer.of(op.inputs[1])
@@ -154,7 +158,7 @@ def _gather(op: Op, value: Value, tracer: _Tracer) -> Entries | None:
 
 
 @_trace("Slice")
-def _slice(op: Op, value: Value, tracer: _Tracer) -> Entries | None:
+def _slice(op: Op, value: Value, tracer: Tracer) -> Entries | None:
     starts, ends, steps = ints(op, "starts"), ints(op, "ends"), ints(op, "steps")
     if _rank(op.inputs[0]) != 1 or starts is None or ends is None or len(starts) != 1 or len(ends) != 1:
         return None
@@ -165,7 +169,7 @@ def _slice(op: Op, value: Value, tracer: _Tracer) -> Entries | None:
 
 
 @_trace("Split")
-def _split(op: Op, value: Value, tracer: _Tracer) -> Entries | None:
+def _split(op: Op, value: Value, tracer: Tracer) -> Entries | None:
     sizes = [length(v) for v in op.outputs]
     data = tracer.of(op.inputs[0])
     place = op.outputs.index(value)
@@ -178,7 +182,7 @@ def _split(op: Op, value: Value, tracer: _Tracer) -> Entries | None:
 
 
 @_trace("Concat")
-def _concat(op: Op, value: Value, tracer: _Tracer) -> Entries | None:
+def _concat(op: Op, value: Value, tracer: Tracer) -> Entries | None:
     result: list[Dim | None] = []
     for part in op.inputs:
         found = tracer.of(part)
@@ -194,7 +198,7 @@ def _concat(op: Op, value: Value, tracer: _Tracer) -> Entries | None:
 
 
 @_trace("ConstantOfShape")
-def _constant_of_shape(op: Op, value: Value, tracer: _Tracer) -> Entries | None:
+def _constant_of_shape(op: Op, value: Value, tracer: Tracer) -> Entries | None:
     size = length(value)
     filler = attribute(op, "value")
     if size is None or size > _LONGEST or filler is None or not filler.dtype.is_integer:
@@ -203,7 +207,7 @@ def _constant_of_shape(op: Op, value: Value, tracer: _Tracer) -> Entries | None:
 
 
 @_trace("ReduceProd")
-def _reduce_prod(op: Op, value: Value, tracer: _Tracer) -> Entries | None:
+def _reduce_prod(op: Op, value: Value, tracer: Tracer) -> Entries | None:
     data = tracer.of(op.inputs[0])
     if data is None or _rank(op.inputs[0]) not in (0, 1) or None in data:
         return None
@@ -213,7 +217,7 @@ def _reduce_prod(op: Op, value: Value, tracer: _Tracer) -> Entries | None:
 
 
 @_trace("Where")
-def _where(op: Op, value: Value, tracer: _Tracer) -> Entries | None:
+def _where(op: Op, value: Value, tracer: Tracer) -> Entries | None:
     parts = [tracer.of(v) for v in op.inputs]
     if len(parts) != 3 or any(p is None for p in parts):
         return None
@@ -222,7 +226,7 @@ def _where(op: Op, value: Value, tracer: _Tracer) -> Entries | None:
 
 
 @_trace("Equal", "Add", "Sub", "Mul", "Div", "Max", "Min")
-def _arithmetic(op: Op, value: Value, tracer: _Tracer) -> Entries | None:
+def _arithmetic(op: Op, value: Value, tracer: Tracer) -> Entries | None:
     a, b = (tracer.of(v) for v in op.inputs)
     if a is None or b is None:
         return None
