@@ -212,11 +212,11 @@ def _const_fits(pattern: Const, value: Value) -> bool:
     if tensor.size == 0 or tensor.size > 1 << 20:
         return False
     array = tensor.numpy()
-    if array.dtype.kind not in "fiub":
+    first = array.item(0)
+    if first != pattern.value and not (isinstance(first, float) and first == float(array.dtype.type(pattern.value))):
         return False
-    wanted = array.dtype.type(pattern.value)
     # Most constants differ in the first element already; a look at it is several times cheaper than a comparison.
-    return bool(array.item(0) == wanted.item()) and (array.size == 1 or bool((array == wanted).all()))
+    return array.size == 1 or bool((array == array.reshape(-1)[0]).all())
 
 
 def _same(a: Binding, b: Binding) -> bool:
