@@ -9,7 +9,7 @@ import numpy as np
 from ... import ops
 from ...ir import Array, DType, Op, Shape, Value
 from ...rewrite import RejectError, Rewriter
-from ._affine import FLOATS, dtype_of, elements, fits, multiplied, rounded, shape_of
+from ._affine import FLOATS, Affine, along, dtype_of, elements, fits, multiplied, rounded, shape_of
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,41 @@ class Product:
             raise RejectError(f"an addend of shape {list(addend.shape)} may enlarge the result")
         name = "bias" if self.c is None else self.c.name
         return replace(self, c=rw.const(rounded(addend, self.dtype), name=name), beta=1.0)
+
+    def then(self, rw: Rewriter, affine: Affine) -> Product:
+        """The product followed by a map: a factor per column, and any shift.
+
+        Raises:
+            RejectError: it can't be folded into the second factor and the addend, nor into alpha and beta.
+        """
+        factor = along(affine.scale, self.shape, 1)
+        if affine.shift is None and factor is not None and not self._is_constant():
+            return self._scaled_by_attributes(factor)
+        product, addend = self, self.addend()
+        if factor is not None:
+            product = replace(self, b=self.scale_columns(rw, factor))
+            addend = None if addend is None else addend * factor
+        if affine.shift is not None:
+            addend = affine.shift if addend is None else addend + affine.shift
+        return product.with_addend(rw, addend)
+
+    def _is_constant(self) -> bool:
+        return self.b.const is not None and (self.c is None or self.c.const is not None)
+
+    def _scaled_by_attributes(self, factor: Array) -> Product:
+        if len(factor) != 1:
+            raise RejectError("the product is not constant but for its first factor")
+        alpha, beta = (float(np.float32(v * factor[0])) for v in (self.alpha, self.beta))
+        if not (np.isfinite(alpha) and np.isfinite(beta)) or not alpha:
+            raise RejectError("alpha or beta would overflow or vanish")
+        return replace(self, alpha=alpha, beta=beta)
+
+    def surely_takes(self, c: Value) -> bool:
+        """True if `c` can be the addend: it broadcasts to the result, whatever unknown sizes are."""
+        shape = shape_of(c)
+        if shape is None or len(shape) > 2 or dtype_of(c) is not self.dtype:
+            return False
+        return all(d == 1 or d == wanted for d, wanted in zip(shape[::-1], self.shape[::-1]))
 
     def gemm(self, rw: Rewriter) -> Value:
         """Stage it as a Gemm."""

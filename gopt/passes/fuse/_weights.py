@@ -6,12 +6,14 @@ the inputs meets group g of the outputs (operators Conv and ConvTranspose).
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ... import ops
-from ...ir import Array, Op
-from ...rewrite import RejectError
-from ._affine import FLOATS, dtype_of, multiplied, shape_of
+from ...ir import Array, Op, Value
+from ...rewrite import RejectError, Rewriter
+from ._affine import FLOATS, Affine, dtype_of, elements, multiplied, rounded, shape_of
 
 
 class Kernel:
@@ -121,3 +123,51 @@ class Kernel:
         if mode == "NOTSET":
             return not any(pads)
         return mode == "VALID" or is_pointwise
+
+
+def mapped_after(rw: Rewriter, conv: Op, affine: Affine) -> Value:
+    """The convolution followed by a map of its output channels."""
+    kernel = Kernel(conv)
+    bias = _bias(conv)
+    weights = None if affine.scale is None else kernel.scale_outputs(affine.scale)
+    made = bias if affine.scale is None or bias is None else bias * affine.scale
+    if affine.shift is not None:
+        made = affine.shift if made is None else made + affine.shift
+    if made is not None and made.size not in (1, kernel.outputs):
+        raise RejectError(f"{made.size} numbers for {kernel.outputs} channels")
+    return rebuilt(rw, conv, conv.inputs[0], weights, _bias_const(rw, kernel, made))
+
+
+def mapped_before(rw: Rewriter, conv: Op, x: Value, affine: Affine) -> Value:
+    """The convolution of a map of its input channels."""
+    kernel = Kernel(conv)
+    bias = conv.input(2)
+    if affine.shift is not None and affine.shift.any():
+        old = _bias(conv)
+        more = kernel.response(affine.shift)
+        bias = _bias_const(rw, kernel, more if old is None else old + more)
+    weights = None if affine.scale is None else kernel.scale_inputs(affine.scale)
+    return rebuilt(rw, conv, x, weights, bias)
+
+
+def _bias(conv: Op) -> Array | None:
+    bias = conv.input(2)
+    return None if bias is None else elements(bias)
+
+
+def _bias_const(rw: Rewriter, kernel: Kernel, bias: Array | None) -> Value | None:
+    if bias is None:
+        return None
+    old = kernel.op.input(2)
+    full = np.broadcast_to(bias.reshape(-1), (kernel.outputs,))
+    return rw.const(rounded(full, kernel.dtype), name=old.name if old is not None else "bias")
+
+
+def rebuilt(rw: Rewriter, conv: Op, x: Value | None, weights: Array | None, bias: Value | None) -> Value:
+    """The convolution with another operand, other weights (None: those that it has) and another bias."""
+    old = conv.inputs[1]
+    assert old is not None
+    new = old if weights is None else rw.const(weights, name=old.name)
+    attrs: dict[str, Any] = dict(conv.attrs)
+    result: Value = rw.op(conv.op_type, x, new, bias, name=conv.name, **attrs)
+    return result

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from ...ir import Array, Op, Value
+from ...ir import Op, Value
 from ...rewrite import Numerics, P, RejectError, Rewriter, rule
 from ._affine import (
     Affine,
@@ -14,14 +12,13 @@ from ._affine import (
     along,
     batch_norm,
     batch_norm_affine,
-    elements,
     rounded,
     scaling,
     shape_of,
     shifting,
 )
 from ._pads import spatial_pads, with_pads
-from ._weights import Kernel
+from ._weights import Kernel, mapped_after, mapped_before, rebuilt
 
 _CONV = P.Conv | P.ConvTranspose
 _conv = _CONV("x", "w", P.opt("b")).as_("conv")
@@ -35,7 +32,7 @@ def batchnorm(rw: Rewriter, conv: Op, x: Value, w: Value, b: Value | None) -> Va
     channel can be had from weights and bias. Weights and bias are computed in float64 and rounded once.
     """
     assert rw.root is not None
-    return _after(rw, conv, batch_norm_affine(rw.root))
+    return mapped_after(rw, conv, batch_norm_affine(rw.root))
 
 
 @rule(shifting(_conv), numerics=Numerics.ROUNDING)
@@ -46,7 +43,7 @@ def add(rw: Rewriter, conv: Op, x: Value, w: Value, b: Value | None) -> Value:
     the channels alone, and does not enlarge the result. The bias is computed in float64 and rounded once; the sums
     are taken in another order.
     """
-    return _after(rw, conv, _root_affine(rw, conv))
+    return mapped_after(rw, conv, _root_affine(rw, conv))
 
 
 @rule(scaling(_conv), numerics=Numerics.ROUNDING)
@@ -55,7 +52,7 @@ def scale(rw: Rewriter, conv: Op, x: Value, w: Value, b: Value | None) -> Value:
 
     Applies to constants as `add` does. Weights and bias are computed in float64 and rounded once.
     """
-    return _after(rw, conv, _root_affine(rw, conv))
+    return mapped_after(rw, conv, _root_affine(rw, conv))
 
 
 @rule(
@@ -67,7 +64,7 @@ def batchnorm_before(rw: Rewriter, conv: Op, norm: Op, x: Value, w: Value, b: Va
 
     Applies to constant parameters if no output position sees padding, or d is zero. Computed in float64, rounded once.
     """
-    return _before(rw, conv, x, batch_norm_affine(norm))
+    return mapped_before(rw, conv, x, batch_norm_affine(norm))
 
 
 @rule(_CONV(scaling("x", "inner"), P.const("w"), P.opt("b")).as_("conv"), numerics=Numerics.ROUNDING)
@@ -77,7 +74,7 @@ def scale_before(rw: Rewriter, conv: Op, inner: Op, x: Value, w: Value, b: Value
     Applies to a constant that is a scalar or varies along the input channels alone, and does not enlarge x. The
     weights are computed in float64 and rounded once.
     """
-    return _before(rw, conv, x, _per_channel(affine_of(inner, x), x))
+    return mapped_before(rw, conv, x, _per_channel(affine_of(inner, x), x))
 
 
 @rule(_CONV(shifting("x", "inner"), P.const("w"), P.opt("b")).as_("conv"), numerics=Numerics.ROUNDING)
@@ -86,7 +83,7 @@ def add_before(rw: Rewriter, conv: Op, inner: Op, x: Value, w: Value, b: Value |
 
     Applies to constants as `scale_before` does, if no output position sees padding. Computed in float64, rounded once.
     """
-    return _before(rw, conv, x, _per_channel(affine_of(inner, x), x))
+    return mapped_before(rw, conv, x, _per_channel(affine_of(inner, x), x))
 
 
 @rule(
@@ -108,7 +105,7 @@ def scale_past_add(rw: Rewriter, conv: Op, first: Op, second: Op, x: Value, w: V
     if moved.size > max(both.shift.size, len(factor)):
         raise RejectError("the quotient of the constants is larger than they are")
     shifted = rw.Add(x, rw.const(rounded(moved, kernel.dtype), name="shift"))
-    return _rebuild(rw, conv, shifted, kernel.scale_inputs(factor), b)
+    return rebuilt(rw, conv, shifted, kernel.scale_inputs(factor), b)
 
 
 @rule(
@@ -129,7 +126,8 @@ def pad(rw: Rewriter, conv: Op, pad: Op, x: Value, w: Value, b: Value | None) ->
     if shape is None:
         raise RejectError(f"the rank of {conv.label} is not known")
     attrs = with_pads(conv, len(shape) - 2, spatial_pads(pad, len(shape)))
-    return _staged(rw, conv, x, w, b, attrs)
+    result: Value = rw.Conv(x, w, b, name=conv.name, **attrs)
+    return result
 
 
 def _root_affine(rw: Rewriter, conv: Op) -> Affine:
@@ -143,53 +141,3 @@ def _root_affine(rw: Rewriter, conv: Op) -> Affine:
 
 def _per_channel(both: Affine, x: Value) -> Affine:
     return Affine(along(both.scale, shape_of(x), 1), along(both.shift, shape_of(x), 1))
-
-
-def _after(rw: Rewriter, conv: Op, affine: Affine) -> Value:
-    """The convolution followed by a map of its output channels."""
-    kernel = Kernel(conv)
-    bias = _bias(conv)
-    weights = None if affine.scale is None else kernel.scale_outputs(affine.scale)
-    made = bias if affine.scale is None or bias is None else bias * affine.scale
-    if affine.shift is not None:
-        made = affine.shift if made is None else made + affine.shift
-    if made is not None and made.size not in (1, kernel.outputs):
-        raise RejectError(f"{made.size} numbers for {kernel.outputs} channels")
-    return _rebuild(rw, conv, conv.inputs[0], weights, _bias_const(rw, kernel, made))
-
-
-def _before(rw: Rewriter, conv: Op, x: Value, affine: Affine) -> Value:
-    """The convolution of a map of its input channels."""
-    kernel = Kernel(conv)
-    bias = conv.input(2)
-    if affine.shift is not None and affine.shift.any():
-        old = _bias(conv)
-        more = kernel.response(affine.shift)
-        bias = _bias_const(rw, kernel, more if old is None else old + more)
-    weights = None if affine.scale is None else kernel.scale_inputs(affine.scale)
-    return _rebuild(rw, conv, x, weights, bias)
-
-
-def _bias(conv: Op) -> Array | None:
-    bias = conv.input(2)
-    return None if bias is None else elements(bias)
-
-
-def _bias_const(rw: Rewriter, kernel: Kernel, bias: Array | None) -> Value | None:
-    if bias is None:
-        return None
-    old = kernel.op.input(2)
-    full = np.broadcast_to(bias.reshape(-1), (kernel.outputs,))
-    return rw.const(rounded(full, kernel.dtype), name=old.name if old is not None else "bias")
-
-
-def _rebuild(rw: Rewriter, conv: Op, x: Value | None, weights: Array | None, bias: Value | None) -> Value:
-    """The convolution with another operand, other weights (None: those that it has) and another bias."""
-    old = conv.inputs[1]
-    assert old is not None
-    return _staged(rw, conv, x, old if weights is None else rw.const(weights, name=old.name), bias, conv.attrs)
-
-
-def _staged(rw: Rewriter, conv: Op, x: Value | None, w: Value, b: Value | None, attrs: Any) -> Value:
-    result: Value = rw.op(conv.op_type, x, w, b, name=conv.name, **attrs)
-    return result

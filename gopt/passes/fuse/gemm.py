@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from ... import ops
-from ...ir import Op, Shape, Value
+from ...ir import Op, Value
 from ...rewrite import Numerics, P, RejectError, Rewriter, rule
 from ._affine import (
     Affine,
@@ -15,7 +13,6 @@ from ._affine import (
     along,
     batch_norm,
     batch_norm_affine,
-    dtype_of,
     scaling,
     shape_of,
     shifting,
@@ -40,7 +37,7 @@ def batchnorm(rw: Rewriter, op: Op) -> Value:
     rounded once.
     """
     assert rw.root is not None
-    return _after(rw, Product.of(op), batch_norm_affine(rw.root)).gemm(rw)
+    return Product.of(op).then(rw, batch_norm_affine(rw.root)).gemm(rw)
 
 
 @rule(shifting(_gemm), numerics=Numerics.ROUNDING, since=_GEMM_7)
@@ -50,7 +47,7 @@ def add(rw: Rewriter, op: Op) -> Value:
     Applies to constants C and d if d does not enlarge the result. Computed in float64, rounded once.
     """
     assert rw.root is not None
-    return _after(rw, Product.of(op), affine_of(rw.root, op.result)).gemm(rw)
+    return Product.of(op).then(rw, affine_of(rw.root, op.result)).gemm(rw)
 
 
 @rule(scaling(_gemm), numerics=Numerics.ROUNDING, since=_GEMM_7)
@@ -61,7 +58,7 @@ def scale(rw: Rewriter, op: Op) -> Value:
     into alpha and beta. Computed in float64, rounded once.
     """
     assert rw.root is not None
-    return _after(rw, Product.of(op), affine_of(rw.root, op.result)).gemm(rw)
+    return Product.of(op).then(rw, affine_of(rw.root, op.result)).gemm(rw)
 
 
 @rule(P.Add(P.Gemm("a", "b").as_("op"), "c"), numerics=Numerics.ROUNDING, since=_GEMM_7)
@@ -80,6 +77,22 @@ def matmul_add(rw: Rewriter, op: Op, c: Value) -> Value:
     Applies to matrices A and B of floating-point numbers, and any c that surely does not enlarge the result.
     """
     return _with_operand(rw, Product.of(op), c)
+
+
+@rule(
+    P.Add(P.Gemm("a", "b", (P.MatMul | P.Gemm)("p", "q").as_("inner")).as_("op"), "c"),
+    numerics=Numerics.ROUNDING,
+    since=_GEMM_7,
+)
+def add_to_addend(rw: Rewriter, op: Op, inner: Op, c: Value) -> Value:
+    """Gemm(A, B, MatMul(P, Q)) + c -> Gemm(A, B, Gemm(P, Q, c))
+
+    Applies to matrices and beta 1 if c surely does not enlarge the inner product: recurrent cells add up so.
+    """
+    outer, product = Product.of(op), Product.of(inner)
+    if outer.beta != 1 or not product.surely_takes(c):
+        raise RejectError("what is added may enlarge the addend, or be multiplied")
+    return replace(outer, c=replace(product, c=c).gemm(rw)).gemm(rw)
 
 
 @rule(_of(batch_norm("x", "norm")), numerics=Numerics.ROUNDING, since=_GEMM_7)  # type: ignore[arg-type]
@@ -158,29 +171,6 @@ def _without_transpose(product: Product, inner: Op, x: Value) -> Product:
     return product
 
 
-def _after(rw: Rewriter, product: Product, affine: Affine) -> Product:
-    """The product followed by a map: a factor per column, and any shift."""
-    factor = along(affine.scale, product.shape, 1)
-    if affine.shift is None and factor is not None and not _is_constant(product):
-        if len(factor) != 1:
-            raise RejectError("the product is not constant but for its first factor")
-        alpha, beta = (float(np.float32(v * factor[0])) for v in (product.alpha, product.beta))
-        if not (np.isfinite(alpha) and np.isfinite(beta)) or not alpha:
-            raise RejectError("alpha or beta would overflow or vanish")
-        return replace(product, alpha=alpha, beta=beta)
-    addend = product.addend()
-    if factor is not None:
-        product = replace(product, b=product.scale_columns(rw, factor))
-        addend = None if addend is None else addend * factor
-    if affine.shift is not None:
-        addend = affine.shift if addend is None else addend + affine.shift
-    return product.with_addend(rw, addend)
-
-
-def _is_constant(product: Product) -> bool:
-    return product.b.const is not None and (product.c is None or product.c.const is not None)
-
-
 def _before(rw: Rewriter, op: Op, x: Value, affine: Affine) -> Value:
     """The product of a map of the columns of its first factor."""
     product = replace(Product.of(op), a=x)
@@ -202,14 +192,6 @@ def _per_column(both: Affine, x: Value) -> Affine:
 
 
 def _with_operand(rw: Rewriter, product: Product, c: Value) -> Value:
-    if dtype_of(c) is not product.dtype or not _surely_fits(c, product.shape):
+    if not product.surely_takes(c):
         raise RejectError("what is added may enlarge the result")
     return replace(product, c=c, beta=1.0).gemm(rw)
-
-
-def _surely_fits(c: Value, into: Shape) -> bool:
-    """True if `c` broadcasts to `into`; symbols of unknown size are equal only if they are the same."""
-    shape = shape_of(c)
-    if shape is None or len(shape) > 2:
-        return False
-    return all(d == 1 or d is wanted or d == wanted for d, wanted in zip(shape[::-1], into[::-1]))
