@@ -14,7 +14,7 @@ from .shapes import tensor
 from .versions import CHANGED_FOR_GOOD, is_current
 from .view import MOVED
 
-Operand = Value | None | Tensor | np.ndarray[Any, Any] | np.generic | float | Sequence[float]
+Operand = Value | Attr | None | Tensor | np.ndarray[Any, Any] | np.generic | float | Sequence[float]
 
 
 def available(op_type: str, opsets: Mapping[str, int], domain: str = "") -> bool:
@@ -68,9 +68,14 @@ def constant(array: Any, hint: str = "") -> Value:
     return Value(hint, Role.CONST, found, TensorType(found.dtype, found.shape))
 
 
-def _as_values(op_type: str, known: Schema | None, operands: Sequence[Operand]) -> list[Value | None]:
+def _as_values(op_type: str, known: Schema | None, operands: Sequence[Any]) -> list[Value | None]:
     values: list[Value | None] = []
     for place, operand in enumerate(operands):
+        if isinstance(operand, Attr):
+            # What the file spells as an attribute, carried over as it is, is an operand by now.
+            if operand.ref:
+                raise NotAvailable(f"{op_type} cannot take the attribute {operand.ref!r} of the enclosing function")
+            operand = operand.value
         if operand is None or isinstance(operand, Value):
             values.append(operand)
         elif isinstance(operand, (Tensor, np.ndarray, np.generic)):

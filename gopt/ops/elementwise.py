@@ -23,7 +23,8 @@ def broadcast_two(op: Op) -> Sequence[Type | None]:
         return ()
     if b is None:
         return (TensorType(a.dtype),)
-    return (typed(a, a.dtype, broadcast(a.shape, b.shape)),)
+    shape = broadcast(a.shape, b.shape)
+    return (b if shape is b.shape and a.dtype is b.dtype else typed(a, a.dtype, shape),)
 
 
 def broadcast_many(op: Op) -> Sequence[Type | None]:

@@ -10,7 +10,7 @@ import pytest
 
 from gopt import ops
 from gopt.analysis import infer
-from gopt.ir import Attr, DType, Op, TensorType, Value
+from gopt.ir import Attr, AttrKind, DType, Op, TensorType, Value
 from gopt.ops.reference import attribute_proto
 
 from .nodecases import arrays_of, cases, model_of
@@ -149,6 +149,13 @@ def test_numbers_become_constants_of_the_right_type(
     assert last is not None
     assert last.type == TensorType(dtype, shape)
     assert last.graph is None
+
+
+def test_an_operand_may_be_what_was_an_attribute() -> None:
+    assert constants(make("ReduceSum", X, Attr.of([1]), version=13)) == [[1]]
+    assert attrs(make("ReduceSum", X, Attr.of([1]), version=11)) == {"axes": (1,)}
+    with pytest.raises(ops.NotAvailable):
+        make("ReduceSum", X, Attr(AttrKind.INTS, None, ref="axes"), version=13)
 
 
 def test_attributes_may_be_given_as_attrs() -> None:
