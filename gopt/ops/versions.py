@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..errors import GoptError
 from ..ir import Op, TensorType, static_shape
 from .registry import is_random
 from .view import attribute, is_bound
@@ -21,8 +22,11 @@ def is_current(op: Op) -> bool:
         changed = CHANGED.get(op.op_type)
         if changed is not None and op.opset < changed[0]:
             same = changed[1]
-            if same is None or not same(op):
-                return False
+            try:
+                if same is None or not same(op):
+                    return False
+            except (GoptError, AttributeError, LookupError, TypeError, ValueError):
+                return False  # malformed: nothing can be said of what it computes
     return not op.attrs or is_bound(op)
 
 
