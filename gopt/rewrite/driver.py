@@ -27,6 +27,8 @@ _MAX_GENERATION = 200
 """An op that so many commits in a row have remade is in a loop; the longest honest chains are far below."""
 
 Key = tuple[str, ...]
+Candidate = tuple[Rule, OpPattern]
+"""A rule, and the one of its roots that may fit."""
 
 
 class RuleIndex:
@@ -40,22 +42,22 @@ class RuleIndex:
             for root in rule.roots:
                 for op_type in root.types:
                     self.by_type.setdefault((root.domain, op_type), []).append((rule, root))
-        self._cache: dict[tuple[str, str, Key], tuple[Rule, ...]] = {}
+        self._cache: dict[tuple[str, str, Key], tuple[Candidate, ...]] = {}
 
-    def candidates(self, op: Op) -> tuple[Rule, ...]:
+    def candidates(self, op: Op) -> tuple[Candidate, ...]:
         """The rules whose root and first level of operands fit the op, in the order in which they were given."""
         if (op.domain, op.op_type) not in self.by_type:
             return ()
         key = (op.domain, op.op_type, operand_key(op))
         found = self._cache.get(key)
         if found is None:
-            rules: dict[Rule, None] = {}
+            fitting = []
             # Where an attribute became an operand, the slots as spelled say nothing: every rule of the type may fit.
             moved = ops.operands(op) is not op.inputs
             for rule, root in self.by_type[key[:2]]:
                 if moved or _could_fit(root, key[2], op):
-                    rules[rule] = None
-            found = self._cache[key] = tuple(rules)
+                    fitting.append((rule, root))
+            found = self._cache[key] = tuple(fitting)
         return found
 
 
@@ -125,8 +127,7 @@ class Driver:
         if seeds is None:
             for graph in self.ctx.model.graphs():
                 for op in graph.ops:
-                    if (op.domain, op.op_type) in self.index.by_type:
-                        self._push(op)
+                    self._push(op)
         else:
             for op in seeds:
                 if op.graph is not None:
@@ -135,13 +136,13 @@ class Driver:
             op = self._queue.popleft()
             self._queued.discard(op)
             if op.graph is not None:
-                for rule in self.index.candidates(op):
-                    if self._apply(rule, op):
+                for rule, root in self.index.candidates(op):
+                    if self._apply(rule, root, op):
                         break
         return len(self.ctx.ledger.entries) - start
 
     def _push(self, op: Op) -> None:
-        if op not in self._queued:
+        if op not in self._queued and (op.domain, op.op_type) in self.index.by_type:
             self._queued.add(op)
             self._queue.append(op)
 
@@ -158,11 +159,11 @@ class Driver:
                             below.update(dict.fromkeys(user.graph.users(value)))
             level = below
 
-    def _apply(self, rule: Rule, op: Op) -> bool:
+    def _apply(self, rule: Rule, root: OpPattern, op: Op) -> bool:
         ledger = self.ctx.ledger
         if rule.since > op.opset and not op.domain:
             return False
-        for match in matches(rule.pattern, op):
+        for match in matches(root, op):
             why = _not_legal(match)
             if not why:
                 why = self._build_and_commit(rule, op, match)
