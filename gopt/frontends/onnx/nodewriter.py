@@ -1,0 +1,183 @@
+"""NodeProto, written: what is as it was goes out as the extent of the file that it came from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ...ir import Attr, AttrKind, FileTensor, Graph, Op, Tensor, Value
+from ..wire import Chunks, fields, string_field
+from . import nodes as node_fields
+from .attributes import encode_attribute
+from .external import DataFile
+from .notes import ConstantNote, NodeNote
+from .tensors import ExternalTensor, encode_external, encode_tensor
+
+
+class NodeEncoder(ABC):
+    """Encodes the nodes of one model.
+
+    Attributes:
+        ir_version: before 4, constants are listed among the inputs.
+        home: the folder that the model is saved to; external data that were found from there stay where they are. None:
+            all do.
+        data: where other external data go; None: into the model.
+        spill: constants of at least so many bytes go there too; None: none.
+    """
+
+    def __init__(
+        self, ir_version: int, home: Path | None = None, data: DataFile | None = None, spill: int | None = None
+    ) -> None:
+        self.ir_version = ir_version
+        self.home = home
+        self.data = data
+        self.spill = spill
+
+    @abstractmethod
+    def graph(self, graph: Graph) -> Chunks:
+        """A GraphProto, for the bodies of an op."""
+
+    def moves(self, tensor: Tensor) -> bool:
+        """True if the data of a tensor go to the file beside the model."""
+        if self.data is None:
+            return False
+        if isinstance(tensor, FileTensor):
+            return not (isinstance(tensor, ExternalTensor) and tensor.location.home == self.home)
+        return self.spill is not None and tensor.dtype.bits > 0 and tensor.nbytes >= self.spill
+
+    def tensor(self, tensor: Tensor, name: str) -> Chunks:
+        """A TensorProto."""
+        if self.data is not None and self.moves(tensor):
+            return encode_external(tensor, name, self.data.name, self.data.put(tensor))
+        return encode_tensor(tensor, name)
+
+    def node(self, chunks: Chunks, op: Op, number: int) -> None:
+        """Append the field of an op's node."""
+        inputs = [v.name if v is not None else "" for v in op.inputs]
+        outputs = [v.name if v is not None else "" for v in op.outputs]
+        note = op.source
+        for inner, outer in op.captures.items():
+            inner.name = outer.name  # a capture goes by the name of what it stands for
+        if not isinstance(note, NodeNote):
+            chunks.message(number, self._new_node(op, inputs, outputs))
+        elif (
+            inputs == note.inputs
+            and outputs == note.outputs
+            and op.attrs is note.attrs
+            and op.name == note.name
+            and not op.bodies
+            and not (note.external and self._moves_any(note.attrs.values()))
+        ):
+            chunks.extent(note.source, note.start, note.end)
+        else:
+            attrs = None if op.attrs is note.attrs and not op.bodies and not note.external else op.attrs
+            name = None if op.name == note.name else op.name
+            chunks.message(number, self._spliced(note, inputs, outputs, name, attrs))
+
+    def _moves_any(self, attrs: Iterable[Attr]) -> bool:
+        return any(
+            self.moves(tensor)
+            for attr in attrs
+            for tensor in (attr.value if isinstance(attr.value, tuple) else (attr.value,))
+            if isinstance(tensor, Tensor)
+        )
+
+    def _spliced(
+        self,
+        note: NodeNote,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        name: str | None = None,
+        attrs: dict[str, Attr] | None = None,
+    ) -> Chunks:
+        """A node of the file with other operands and results, and with another name and other attributes if given."""
+        replaced = [node_fields.INPUT, node_fields.OUTPUT]
+        chunks = Chunks()
+        chunks.data(_names(node_fields.INPUT, inputs) + _names(node_fields.OUTPUT, outputs))
+        if name is not None:
+            replaced.append(node_fields.NAME)
+            chunks.text(node_fields.NAME, name)
+        if attrs is not None:
+            replaced.append(node_fields.ATTRIBUTE)
+        kept = [f for f in fields(note.source.buf, note.body, note.end) if f[0] not in replaced]
+        for number, _, start, _, stop in kept:
+            if number <= node_fields.OP_TYPE:
+                chunks.extent(note.source, start, stop)
+        if attrs is not None:
+            self._attributes(chunks, attrs)
+        for number, _, start, _, stop in kept:
+            if number > node_fields.OP_TYPE:
+                chunks.extent(note.source, start, stop)
+        return chunks
+
+    def _new_node(self, op: Op, inputs: Sequence[str], outputs: Sequence[str]) -> Chunks:
+        chunks = Chunks()
+        chunks.data(_names(node_fields.INPUT, _trimmed(inputs)) + _names(node_fields.OUTPUT, _trimmed(outputs)))
+        if op.name:
+            chunks.text(node_fields.NAME, op.name)
+        chunks.text(node_fields.OP_TYPE, op.op_type)
+        self._attributes(chunks, op.attrs)
+        if op.domain:
+            chunks.text(node_fields.DOMAIN, op.domain)
+        if op.overload:
+            chunks.text(node_fields.OVERLOAD, op.overload)
+        return chunks
+
+    def _attributes(self, chunks: Chunks, attrs: dict[str, Attr]) -> None:
+        for name, attr in attrs.items():
+            chunks.message(node_fields.ATTRIBUTE, encode_attribute(name, attr, self.tensor, self.graph))
+
+    def _constant(self, chunks: Chunks, value: Value, number: int) -> None:
+        """Append the field of a Constant node."""
+        note = value.spelling
+        if not isinstance(note, ConstantNote) or note.tensor is not value.tensor:
+            assert value.tensor is not None
+            op = Op("Constant", attrs={"value": Attr(AttrKind.TENSOR, value.tensor)})
+            chunks.message(number, self._new_node(op, (), (value.name,)))
+            return
+        node = note.node
+        moves = node.external or self.spill is not None
+        if moves and self._moves_any(node.attrs.values()):
+            chunks.message(number, self._spliced(node, (), (value.name,), attrs=dict(node.attrs)))
+        elif [value.name] == node.outputs:
+            chunks.extent(node.source, node.start, node.end)
+        else:
+            chunks.message(number, self._spliced(node, (), (value.name,)))
+
+    def nodes(self, chunks: Chunks, graph: Graph, constants: Sequence[Value], number: int) -> None:
+        """Append the fields of all nodes, a constant's before the first node that takes it."""
+        queue = sorted(constants, key=_order)
+        waiting = dict.fromkeys(queue)
+        at = 0
+        for op in graph.ops:
+            if waiting:
+                while at < len(queue) and (queue[at] not in waiting or _order(queue[at]) < op.order):
+                    if queue[at] in waiting:
+                        del waiting[queue[at]]
+                        self._constant(chunks, queue[at], number)
+                    at += 1
+                for value in (*op.inputs, *op.captures.values()):
+                    if value in waiting:
+                        del waiting[value]
+                        self._constant(chunks, value, number)
+            self.node(chunks, op, number)
+        for value in waiting:
+            self._constant(chunks, value, number)
+
+
+def _order(value: Value) -> float:
+    note = value.spelling
+    return note.order if isinstance(note, ConstantNote) and note.tensor is value.tensor else -1.0
+
+
+def _names(number: int, names: Sequence[str]) -> bytes:
+    return b"".join([string_field(number, name) for name in names])
+
+
+def _trimmed(names: Sequence[str]) -> Sequence[str]:
+    """Without omitted ones at the end."""
+    end = len(names)
+    while end and not names[end - 1]:
+        end -= 1
+    return names[:end]

@@ -1,0 +1,127 @@
+"""What the reader notes on ops, values and graphs, for the writer: where in the file they lie, and what they said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ...ir import Attr, Tensor, Value
+from ..wire import Source
+from .tensors import Wire
+
+Rest = list[tuple[int, int, int]]
+"""Fields that the IR does not interpret: number, start and end, by number."""
+
+
+class NodeNote:
+    """How a node was written (`Op.source`).
+
+    Attributes:
+        source: where it lies.
+        start, body, end: where its field begins, its message begins, and both end.
+        inputs, outputs: names of operands and results.
+        name: the node's name.
+        attrs: the op's attributes as they were.
+        external: a tensor among its attributes has external data.
+    """
+
+    __slots__ = ("attrs", "body", "end", "external", "inputs", "name", "outputs", "source", "start")
+
+    def __init__(
+        self,
+        source: Source,
+        span: tuple[int, int, int],
+        inputs: list[str],
+        outputs: list[str],
+        name: str,
+        attrs: Mapping[str, Attr],
+        external: bool,
+    ) -> None:
+        self.source = source
+        self.start, self.body, self.end = span
+        self.inputs = inputs
+        self.outputs = outputs
+        self.name = name
+        self.attrs = attrs
+        self.external = external
+
+
+class ConstantNote:
+    """How a constant was written that is a Constant node (`Value.spelling`).
+
+    Attributes:
+        node: the node.
+        tensor: its tensor.
+        order: its place among the nodes.
+    """
+
+    __slots__ = ("node", "order", "tensor")
+
+    def __init__(self, node: NodeNote, tensor: Tensor, order: float) -> None:
+        self.node = node
+        self.tensor = tensor
+        self.order = order
+
+
+class InitializerNote:
+    """How a constant (or the default of an input) was written that is an initializer (`Value.spelling`).
+
+    Attributes:
+        wire: its message.
+        start: where its field begins.
+        order: its place among the initializers of its kind.
+        sparse: it is a sparse initializer.
+    """
+
+    __slots__ = ("order", "sparse", "start", "wire")
+
+    def __init__(self, wire: Wire, start: int, order: int, sparse: bool = False) -> None:
+        self.wire = wire
+        self.start = start
+        self.order = order
+        self.sparse = sparse
+
+
+class GraphNote:
+    """What a graph says besides its nodes and values (`Graph.extras`).
+
+    Attributes:
+        source: where it lies.
+        name: its name, None if it gives none.
+        rest: fields that the IR does not interpret.
+        listed: all inputs, with the constants that are listed among them (IR versions before 4).
+        outputs: declarations of the outputs: name and message.
+        repeats: further declarations in value_info: place, value (None if there is no such value) and message.
+    """
+
+    __slots__ = ("listed", "name", "outputs", "repeats", "rest", "source")
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.name: str | None = None
+        self.rest: Rest = []
+        self.listed: list[Value] = []
+        self.outputs: list[tuple[str, bytes]] = []
+        self.repeats: list[tuple[int, Value | None, bytes]] = []
+
+
+class ModelNote:
+    """What a model or function says besides its graph (`Model.extras`, `Function.extras`).
+
+    Attributes:
+        source: where it lies.
+        rest: fields that the IR does not interpret.
+        opsets: the imports that were read.
+        imports: each import: domain, start and end of its field.
+        external: a tensor has external data.
+        known: names and domain of a function as they were spelled, by field number.
+    """
+
+    __slots__ = ("external", "imports", "known", "opsets", "rest", "source")
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.rest: Rest = []
+        self.opsets: dict[str, int] = {}
+        self.imports: list[tuple[str, int, int]] = []
+        self.external = False
+        self.known: dict[int, str] = {}
