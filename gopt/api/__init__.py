@@ -37,11 +37,10 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     """Write a model; an existing file is replaced only once the new one is complete.
 
     Raises:
+        UsageError: `path` is something else than a file, or its folder does not exist.
         OSError: it cannot be written.
     """
-    with Workshop(Path(path)) as shop:
-        shop.write(model)
-        shop.publish()
+    frontend.save(model, path)
 
 
 def run(

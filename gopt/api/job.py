@@ -18,7 +18,7 @@ from ..frontends import onnx as frontend
 from ..ir import Model
 from ..passes import CompareEach, Instrument, Pipeline, Report, as_pipeline, load_plugin, run_pipeline
 from ..rewrite import Context, Ledger
-from .output import Workshop, model_bytes, same_file
+from .output import Workshop, model_bytes
 
 if TYPE_CHECKING:
     from ..verify import Repair, Verification, Verifier
@@ -132,11 +132,11 @@ class Job:
     def original(self) -> Path:
         """A file with the model as it was; ask before it is rewritten."""
         if self.path is None:
-            self.path = self.shop.write(self.model, keep=True)
+            self.path = self.shop.keep(self.model)
         return self.path
 
     def optimize(self, instruments: Sequence[Instrument] = (), *, compare_each: bool = False) -> None:
-        """Rewrite the model and, where somebody wants the file, write it.
+        """Rewrite the model and write a candidate, if somebody is to judge it.
 
         Raises:
             PassError: a pass failed and cannot be left out, because there is no file to begin again from.
@@ -150,10 +150,8 @@ class Job:
             report, ledger = self._apply(instruments, failed)
         self.result = Result(self.model, report, ledger, ops_before=self.ops_before, seconds=self.seconds)
         self.result.bytes_before, self.result.failed = bytes_before, failed
-        if self.verifier is not None or self.shop.target is not None:
-            self.tell("saving")
-            with self._timed("save"):
-                self.shop.write(self.model)
+        if self.verifier is not None:
+            self._write(self.model)
 
     def _apply(self, instruments: Sequence[Instrument], failed: dict[str, str]) -> tuple[Report, Ledger]:
         """Run the pipeline; what fails is left out, by beginning again from the file."""
@@ -181,12 +179,11 @@ class Job:
                 self._judge(result, self.verifier, on_mismatch)
         result.ops_after = count_ops(result.model)
         if self.shop.target is not None:
-            replaces = self.path is not None and same_file(self.path, self.shop.target)
+            self.tell("saving")
             with self._timed("save"):
-                result.bytes_after = self.shop.publish()
+                self.shop.publish(result.model)
             result.output = self.shop.target
-            if replaces:
-                result.model = frontend.load(result.output)  # the files that it would still have read from are gone
+            result.bytes_after = model_bytes(result.output, result.model)
         return result
 
     def replay(self, limit: int | None, skip: frozenset[str]) -> tuple[Path, Ledger]:
@@ -211,7 +208,12 @@ class Job:
         result.verification = mended.verification
         if mended.ledger is None:
             result.model, result.ledger = frontend.load(self.original()), Ledger()
-            self.shop.write(result.model)
+            self._write(result.model)
+
+    def _write(self, model: Model) -> None:
+        self.tell("saving")
+        with self._timed("save"):
+            self.shop.write(model)
 
     def _differs(self, verifier: Verifier, model: Model) -> str:
         """What differs from the original, "" if nothing does or nothing can be known."""

@@ -1,8 +1,8 @@
-"""Where results are put together before they take their place: an interrupted run leaves the old file whole."""
+"""Where candidates lie while they are judged, and how the one that is delivered takes its place."""
 
 from __future__ import annotations
 
-import os
+import secrets
 import shutil
 import stat
 import tempfile
@@ -13,13 +13,12 @@ from ..errors import UsageError
 from ..frontends import onnx as frontend
 from ..ir import FileTensor, Model
 
-_NAME = "model.onnx"
-
 
 class Workshop:
-    """A temporary folder beside the output, so that what is finished there is moved into place by a rename.
+    """Writes models for a run; what is left of them goes when it ends.
 
-    Each model is written into a subfolder of its own and under its final name, which its external data file bears too.
+    A candidate is a hidden file beside the output, where external data need not be copied for it and a rename makes it
+    the output; where there will be no output, it lies in a temporary folder.
 
     Attributes:
         target: the output file; None if there will be none.
@@ -29,7 +28,6 @@ class Workshop:
         self.target = None if target is None else _checked(target)
         self._folder: Path | None = None
         self._made: Path | None = None
-        self._count = 0
 
     def __enter__(self) -> Workshop:
         return self
@@ -37,21 +35,22 @@ class Workshop:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._made is not None:
+            self._made.unlink(missing_ok=True)
+            _data(self._made).unlink(missing_ok=True)
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
     def folder(self) -> Path:
-        """The temporary folder, made when first asked for."""
+        """A temporary folder, made when first asked for."""
         if self._folder is None:
-            target = self.target
-            beside = None if target is None else target.parent
-            self._folder = Path(tempfile.mkdtemp(prefix="gopt-" if target is None else f".{target.name}.", dir=beside))
+            self._folder = Path(tempfile.mkdtemp(prefix="gopt-"))
         return self._folder
 
     @property
     def made(self) -> Path:
-        """The model file written last.
+        """The candidate written last.
 
         Raises:
             RuntimeError: there is none.
@@ -60,31 +59,42 @@ class Workshop:
             raise RuntimeError("no model was written")
         return self._made
 
-    def write(self, model: Model, *, keep: bool = False) -> Path:
-        """Write a model; the one written before goes, unless that was to be kept."""
-        if self._made is not None:
-            shutil.rmtree(self._made.parent)
-            self._made = None
-        self._count += 1
-        place = self.folder / str(self._count)
-        place.mkdir()
-        path = place / (_NAME if self.target is None else self.target.name)
+    def keep(self, model: Model) -> Path:
+        """Write the original of a run that began with a model in memory."""
+        path = self.folder / "original.onnx"
         frontend.save(model, path)
-        if not keep:
-            self._made = path
         return path
 
-    def publish(self) -> int:
-        """Move the model written last into place, its data first; returns the bytes of its files. Needs a target."""
-        made, target = self.made, self.target
-        if target is None:
+    def write(self, model: Model) -> Path:
+        """Write a candidate in place of the last one."""
+        if self._made is None:
+            if self.target is None:
+                self._made = self.folder / "candidate.onnx"
+            else:
+                self._made = self.target.with_name(f".{self.target.name}.{secrets.token_hex(4)}.onnx")
+        _data(self._made).unlink(missing_ok=True)
+        frontend.save(model, self._made)
+        return self._made
+
+    def publish(self, model: Model) -> None:
+        """Put a model into its place: by a rename if it is the candidate written last.
+
+        Raises:
+            RuntimeError: there is no place.
+            OSError: it cannot be written.
+        """
+        if self.target is None:
             raise RuntimeError("the result has no place to go to")
-        files = sorted(made.parent.iterdir(), key=lambda file: (file == made, file.name))
-        total = sum(file.stat().st_size for file in files)
-        for file in files:
-            file.replace(target.parent / file.name)
-        self._made = None
-        return total
+        if self._made is not None and not _data(self._made).exists():
+            self._made.replace(self.target)
+            self._made = None
+        else:  # never written, or its external data bear the candidate's name
+            frontend.save(model, self.target)
+
+
+def _data(path: Path) -> Path:
+    """Where the frontend puts what does not fit into a model file."""
+    return path.with_name(f"{path.name}.data")
 
 
 def _checked(target: Path) -> Path:
@@ -102,14 +112,6 @@ def _checked(target: Path) -> Path:
         if not target.parent.is_dir():
             raise UsageError(f"output {target}: there is no folder {target.parent}") from None
     return target
-
-
-def same_file(a: Path, b: Path) -> bool:
-    """True if both paths lead to one file."""
-    try:
-        return os.path.samefile(a, b)
-    except OSError:
-        return False
 
 
 def model_bytes(path: Path, model: Model) -> int:
