@@ -8,6 +8,7 @@ from ..ir import Dim, Op, Symbol, TensorType, Type, Value
 from .registry import define, shape_rule
 from .shapes import fresh, same_as_first, tensor
 from .sizes import product, quotient, total
+from .trace import dims
 from .view import attribute
 
 define("RotaryEmbedding", infer=same_as_first)
@@ -66,7 +67,7 @@ def _linear_attention(op: Op) -> Sequence[Type | None]:
     batch, length = _dim(op.inputs[0], 0), _dim(op.inputs[0], 1)
     head, value = quotient(_dim(op.inputs[0], 2), heads), quotient(_dim(op.inputs[2], 2), groups)
     past = tensor(op.input(3))
-    state = (batch, groups, head, value)
+    state = dims((batch, groups, head, value))
     return (
         TensorType(query.dtype, (batch, length, product((heads, value)))),
         TensorType(query.dtype if past is None else past.dtype, state),

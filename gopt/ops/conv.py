@@ -9,6 +9,7 @@ from .registry import define, shape_rule
 from .shapes import fresh, tensor
 from .sizes import product
 from .spatial import grown, parameters, slid
+from .trace import dims
 from .view import attribute
 
 
@@ -76,7 +77,7 @@ def _transposed_sizes(op: Op, sizes: Shape, weight: TensorType | None) -> Sequen
     asked: Sequence[int] | None = attribute(op, "output_shape")
     if asked:
         # Some files give the whole shape, batch and channels included.
-        return asked if len(asked) == len(sizes) else asked[2:] if len(asked) == len(sizes) + 2 else fresh(len(sizes))
+        return dims(asked[-len(sizes) :]) if len(asked) in (len(sizes), len(sizes) + 2) else fresh(len(sizes))
     kernel = _kernel_shape(op, weight)
     if kernel is None:
         return fresh(len(sizes))

@@ -12,7 +12,7 @@ from .evaluate import Call, NoKernel
 from .registry import define, kernel, shape_rule
 from .shapes import axis_of, fresh, same_as_first, tensor, typed
 from .sizes import derive, merge, product, quotient, total
-from .trace import entries
+from .trace import dims, entries
 from .view import attribute, operands
 
 
@@ -102,7 +102,7 @@ def _split_sizes(op: Op, size: Dim, count: int) -> Sequence[Dim]:
         found = entries(given[1])
         if found is None or len(found) < count:
             return fresh(count)
-        return [Symbol() if d is None else d for d in found[:count]]
+        return dims(found[:count])
     if count == 1 and attribute(op, "num_outputs") in (None, 1):
         return (size,)
     parts = attribute(op, "num_outputs") or count
@@ -155,7 +155,7 @@ def _tile(op: Op) -> Sequence[Type | None]:
         return (TensorType(data.dtype, fresh(len(shape))),)
     if len(times) != len(shape):
         raise ValueError("as many repeats as dims are needed")
-    return (typed(data, data.dtype, tuple(Symbol() if t is None else product((d, t)) for d, t in zip(shape, times))),)
+    return (typed(data, data.dtype, tuple(product(pair) for pair in zip(shape, dims(times)))),)
 
 
 @kernel("Tile")

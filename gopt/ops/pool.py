@@ -8,7 +8,7 @@ from ..ir import DType, Op, Symbol, TensorType, Type
 from .registry import shape_rule
 from .shapes import fresh, tensor, typed
 from .spatial import grown, parameters, slid
-from .trace import entries
+from .trace import dims, entries
 from .view import attribute
 
 
@@ -48,7 +48,7 @@ def _max_unpool(op: Op) -> Sequence[Type | None]:
         found = entries(asked)
         if found is None or len(found) != rank:
             return (TensorType(data.dtype, fresh(rank)),)
-        return (TensorType(data.dtype, tuple(Symbol() if d is None else d for d in found)),)
+        return (TensorType(data.dtype, dims(found)),)
     if data.shape is None:
         return (TensorType(data.dtype, fresh(rank)),)
     window = parameters(op, kernel)
@@ -62,4 +62,4 @@ def _max_roi_pool(op: Op) -> Sequence[Type | None]:
         return (None,)
     count = rois.shape[0] if rois is not None and rois.shape else Symbol()
     channels = data.shape[1] if data.shape is not None else Symbol()
-    return (TensorType(data.dtype, (count, channels, *attribute(op, "pooled_shape"))),)
+    return (TensorType(data.dtype, (count, channels, *dims(attribute(op, "pooled_shape")))),)

@@ -10,12 +10,13 @@ from ..ir import Array, DType, Op, Symbol, TensorType, Type
 from .evaluate import Call
 from .registry import kernel, shape_rule
 from .shapes import tensor
+from .trace import dims
 from .view import attribute
 
 
 @shape_rule("RandomNormal", "RandomUniform", random=True)
 def _random(op: Op) -> Sequence[Type | None]:
-    return (TensorType(DType(attribute(op, "dtype")), tuple(attribute(op, "shape"))),)
+    return (TensorType(DType(attribute(op, "dtype")), dims(attribute(op, "shape"))),)
 
 
 @shape_rule("RandomNormalLike", "RandomUniformLike", "Bernoulli", random=True)
@@ -31,7 +32,7 @@ def _random_like(op: Op) -> Sequence[Type | None]:
 def _multinomial(op: Op) -> Sequence[Type | None]:
     data = tensor(op.inputs[0])
     batch = data.shape[0] if data is not None and data.shape else Symbol()
-    return (TensorType(DType(attribute(op, "dtype")), (batch, attribute(op, "sample_size"))),)
+    return (TensorType(DType(attribute(op, "dtype")), dims((batch, attribute(op, "sample_size")))),)
 
 
 @shape_rule("Dropout", random=True)

@@ -12,7 +12,7 @@ from .evaluate import Call, NoKernel
 from .registry import kernel, shape_rule
 from .shapes import axis_of, fresh, tensor, typed
 from .sizes import derive, product
-from .trace import entries, length
+from .trace import dims, entries, length
 from .view import attribute, operands
 
 
@@ -57,7 +57,7 @@ def _scaled(shape: Shape, axes: Sequence[int], factors: Sequence[float]) -> Shap
     result = list(shape)
     for axis, factor in zip(axes, factors):
         result[axis] = scaled(result[axis], factor)
-    return tuple(result)
+    return dims(result)
 
 
 def scaled(size: Dim, factor: float) -> Dim:
@@ -85,7 +85,7 @@ def _by_sizes(op: Op, shape: Shape, axes: Sequence[int], sizes: Value) -> Shape:
         return _kept_ratio(shape, axes, found, policy)
     for axis, size in zip(axes, found):
         result[axis] = Symbol() if size is None else size
-    return tuple(result)
+    return dims(result)
 
 
 def _kept_ratio(shape: Shape, axes: Sequence[int], sizes: Sequence[Dim | None], policy: str) -> Shape:

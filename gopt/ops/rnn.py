@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..ir import Dim, Op, Symbol, TensorType, Type
 from .registry import shape_rule
 from .shapes import tensor
+from .trace import dims
 from .view import attribute
 
 
@@ -32,6 +33,6 @@ def _hidden(op: Op) -> Dim:
     """The hidden size: the attribute, or the last dim of the recurrence weight."""
     given: int | None = attribute(op, "hidden_size")
     if given:
-        return given
+        return dims((given,))[0]
     weight = tensor(op.inputs[2])
     return weight.shape[-1] if weight is not None and weight.shape else Symbol()

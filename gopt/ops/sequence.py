@@ -13,7 +13,7 @@ from ..ir import Dim, DType, Op, OptionalType, SequenceType, Symbol, TensorType,
 from .registry import shape_rule
 from .shape import SCALAR_INT64
 from .shapes import axis_of, tensor
-from .trace import entries
+from .trace import dims, entries
 from .view import attribute
 
 _SCALAR_BOOL = TensorType(DType.BOOL, ())
@@ -111,7 +111,7 @@ def _part(op: Op, size: Dim) -> Dim:
         # One number cuts the dim into parts of that size, the last one may be smaller.
         whole = isinstance(size, int) and isinstance(sizes[0], int) and sizes[0] > 0 and size % sizes[0] == 0
         return sizes[0] if whole else Symbol()
-    return sizes[0]
+    return dims(sizes[:1])[0]
 
 
 @shape_rule("ConcatFromSequence")

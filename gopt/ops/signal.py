@@ -32,10 +32,8 @@ def _dft(op: Op) -> Sequence[Type | None]:
     if not isinstance(axis, int):
         return (TensorType(data.dtype, (*fresh(len(shape) - 1), shape[-1])),)
     place = axis_of(axis, len(shape))
-    size: Dim | None = shape[place]
-    if len(given) > 1 and given[1] is not None:
-        size = entry(given[1])
-    if size is None or real:
+    size = shape[place] if len(given) < 2 or given[1] is None else size_in(given[1])
+    if real:
         shape[place] = Symbol()
     else:
         shape[place] = total((floor_div(size, 2), 1)) if onesided else size
@@ -48,8 +46,10 @@ def _stft(op: Op) -> Sequence[Type | None]:
     if data is None:
         return (None,)
     step, window = entry(op.inputs[1]), tensor(op.input(2))
-    length = entry(op.input(3)) if op.input(3) is not None else None
-    if length is None and op.input(3) is None and window is not None and window.shape:
+    length: Dim | None = None
+    if op.input(3) is not None:
+        length = size_in(op.input(3))
+    elif window is not None and window.shape:
         length = window.shape[0]
     batch: Dim = data.shape[0] if data.shape else Symbol()
     frames: Dim = Symbol()

@@ -99,5 +99,6 @@ def grown(sizes: Sequence[Dim], window: Spatial, output_padding: Sequence[int]) 
             continue
         padding = 0 if auto_pad == "VALID" else pads[axis] + pads[axis + rank]
         more = output_padding[axis] + (kernel[axis] - 1) * dilations[axis] + 1 - padding - stride
-        result.append(total((product((size, stride)), more)))
+        found = total((product((size, stride)), more))
+        result.append(max(found, 0) if isinstance(found, int) else found)
     return result

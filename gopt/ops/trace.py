@@ -313,6 +313,6 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Dim | None]] = {
 }
 
 
-def dims(found: Entries) -> tuple[Dim, ...]:
-    """Entries as a shape: what is unknown (or no size at all) is a fresh symbol."""
-    return tuple(d if d is not None and (type(d) is not int or d >= 0) else Symbol() for d in found)
+def dims(found: Iterable[Any]) -> tuple[Dim, ...]:
+    """Entries, or numbers of an attribute, as a shape: what is unknown or no size at all is a fresh symbol."""
+    return tuple(d if isinstance(d, Symbol) or (type(d) is int and d >= 0) else Symbol() for d in found)

@@ -8,7 +8,7 @@ from ..ir import Dim, DType, Op, Symbol, TensorType, Type
 from .registry import shape_rule
 from .shapes import fresh, tensor
 from .sizes import quotient
-from .trace import entries
+from .trace import dims, entries
 from .view import attribute
 
 
@@ -30,7 +30,7 @@ def _affine_grid(op: Op) -> Sequence[Type | None]:
         return (None,)
     if size is None or len(size) not in (4, 5):
         return (TensorType(theta.dtype),)
-    known = [Symbol() if d is None else d for d in size]
+    known = dims(size)
     return (TensorType(theta.dtype, (known[0], *known[2:], len(size) - 2)),)
 
 
@@ -41,7 +41,8 @@ def _roi_align(op: Op) -> Sequence[Type | None]:
         return (None,)
     count = rois.shape[0] if rois is not None and rois.shape else Symbol()
     channels = data.shape[1] if data.shape is not None else Symbol()
-    return (TensorType(data.dtype, (count, channels, attribute(op, "output_height"), attribute(op, "output_width"))),)
+    extent = dims((attribute(op, "output_height"), attribute(op, "output_width")))
+    return (TensorType(data.dtype, (count, channels, *extent)),)
 
 
 @shape_rule("NonMaxSuppression")
@@ -67,4 +68,4 @@ def _col2im(op: Op) -> Sequence[Type | None]:
         batch, channels = data.shape[0], data.shape[1]
         for size in (None,) if block is None else block:
             channels = Symbol() if size is None else quotient(channels, size)
-    return (TensorType(data.dtype, (batch, channels, *[Symbol() if d is None else d for d in image])),)
+    return (TensorType(data.dtype, (batch, channels, *dims(image))),)

@@ -11,7 +11,7 @@ from .evaluate import Call, NoKernel
 from .registry import kernel, shape_rule
 from .shapes import axis_of, fresh, tensor, typed
 from .sizes import derive, total
-from .trace import entries, numbers
+from .trace import dims, entries, numbers
 from .view import attribute, operands
 
 _BEYOND = (1 << 31) - 1  # what exporters write for "to the end", 32- or 64-bit
@@ -115,7 +115,7 @@ def _pad(op: Op) -> Sequence[Type | None]:
     for axis, before, after in zip(axes, pads, pads[len(axes) :]):
         place = axis_of(axis, len(shape))
         shape[place] = Symbol() if before is None or after is None else total((shape[place], before, after))
-    return (typed(data, data.dtype, tuple(shape)),)
+    return (typed(data, data.dtype, dims(shape)),)
 
 
 @kernel("Pad")
@@ -170,7 +170,7 @@ def _center_crop_pad(op: Op) -> Sequence[Type | None]:
         raise ValueError("a size an axis is needed")
     for axis, size in zip(axes, wanted):
         shape[axis_of(axis, len(shape))] = Symbol() if size is None else size
-    return (typed(data, data.dtype, tuple(shape)),)
+    return (typed(data, data.dtype, dims(shape)),)
 
 
 @kernel("CenterCropPad")
