@@ -218,3 +218,33 @@ def multiplied(weights: Array, factor: Array, dtype: DType) -> Array:
     if small.any() and (small & (weights != 0).any(rest) & (factor != 0).any(rest)).any():
         raise RejectError(f"folded weights are too small for {dtype.name.lower()}")
     return result
+
+
+def weighted_rows(level: Array, weights: Array) -> Array:
+    """A vector (of length 1 if all its elements are the same) times a matrix, in float64.
+
+    A block of rows at a time: weights may be large.
+
+    Raises:
+        RejectError: the vector is too long or too short.
+    """
+    level = spread(level, len(weights))
+    total = np.zeros(weights.shape[1])
+    step = max(1, _BLOCK // max(1, weights.shape[1]))
+    for start in range(0, len(weights), step):
+        total += level[start : start + step] @ weights[start : start + step].astype(np.float64)
+    return total
+
+
+_BLOCK = 1 << 20
+
+
+def spread(vector: Array, length: int) -> Array:
+    """A vector along channels in full, where one of length 1 says the same of all.
+
+    Raises:
+        RejectError: it is of another length.
+    """
+    if len(vector) not in (1, length):
+        raise RejectError(f"{len(vector)} numbers for {length} channels")
+    return np.broadcast_to(vector, (length,))

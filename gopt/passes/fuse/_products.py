@@ -9,7 +9,7 @@ import numpy as np
 from ... import ops
 from ...ir import Array, DType, Op, Shape, Value
 from ...rewrite import RejectError, Rewriter
-from ._affine import FLOATS, Affine, along, dtype_of, elements, fits, multiplied, rounded, shape_of
+from ._affine import FLOATS, Affine, along, dtype_of, elements, fits, multiplied, rounded, shape_of, weighted_rows
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,7 @@ class Product:
         weights = self.weights()
         if self.transpose_b:
             weights = weights.T
-        level = np.broadcast_to(level, (1, weights.shape[0]))
-        result: Array = self.alpha * (level @ weights.astype(np.float64))
-        return result
+        return self.alpha * weighted_rows(level, weights)[None]
 
     def addend(self) -> Array | None:
         """beta * c in float64; None if there is none.

@@ -13,7 +13,7 @@ import numpy as np
 from ... import ops
 from ...ir import Array, Op, Value
 from ...rewrite import RejectError, Rewriter
-from ._affine import FLOATS, Affine, dtype_of, elements, multiplied, rounded, shape_of
+from ._affine import FLOATS, Affine, dtype_of, elements, multiplied, rounded, shape_of, spread
 
 
 class Kernel:
@@ -101,7 +101,7 @@ class Kernel:
             raise RejectError(f"{self.op.label} pads: at its borders a constant counts less")
         weights = self.array()
         taps = weights.reshape(*self.sizes[:2], -1).sum(-1, dtype=np.float64)
-        level = np.broadcast_to(level, (self.inputs,)).reshape(self.group, -1, 1)
+        level = spread(level, self.inputs).reshape(self.group, -1, 1)
         if self.is_transposed:
             taps = taps.reshape(self.group, -1, self.sizes[1]).transpose(0, 2, 1)
         else:
@@ -133,8 +133,6 @@ def mapped_after(rw: Rewriter, conv: Op, affine: Affine) -> Value:
     made = bias if affine.scale is None or bias is None else bias * affine.scale
     if affine.shift is not None:
         made = affine.shift if made is None else made + affine.shift
-    if made is not None and made.size not in (1, kernel.outputs):
-        raise RejectError(f"{made.size} numbers for {kernel.outputs} channels")
     return rebuilt(rw, conv, conv.inputs[0], weights, _bias_const(rw, kernel, made))
 
 
@@ -159,8 +157,8 @@ def _bias_const(rw: Rewriter, kernel: Kernel, bias: Array | None) -> Value | Non
     if bias is None:
         return None
     old = kernel.op.input(2)
-    full = np.broadcast_to(bias.reshape(-1), (kernel.outputs,))
-    return rw.const(rounded(full, kernel.dtype), name=old.name if old is not None else "bias")
+    full = rounded(spread(bias.reshape(-1), kernel.outputs), kernel.dtype)
+    return rw.const(full, name=old.name if old is not None else "bias")
 
 
 def rebuilt(rw: Rewriter, conv: Op, x: Value | None, weights: Array | None, bias: Value | None) -> Value:

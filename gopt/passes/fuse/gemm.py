@@ -92,7 +92,7 @@ def add_to_addend(rw: Rewriter, op: Op, inner: Op, c: Value) -> Value:
     outer, product = Product.of(op), Product.of(inner)
     if outer.beta != 1 or not product.surely_takes(c):
         raise RejectError("what is added may enlarge the addend, or be multiplied")
-    return replace(outer, c=replace(product, c=c).gemm(rw)).gemm(rw)
+    return replace(outer, c=replace(product, c=c, beta=1.0).gemm(rw)).gemm(rw)
 
 
 @rule(_of(batch_norm("x", "norm")), numerics=Numerics.ROUNDING, since=_GEMM_7)  # type: ignore[arg-type]

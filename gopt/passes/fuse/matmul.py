@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ...ir import Array, Op, Shape, Value
 from ...rewrite import Numerics, P, RejectError, Rewriter, rule
 from ._affine import (
@@ -17,6 +15,7 @@ from ._affine import (
     scaling,
     shape_of,
     shifting,
+    weighted_rows,
 )
 
 _product = P.MatMul("x", P.const("w")).as_("op")
@@ -89,18 +88,16 @@ def add_past_matmul(rw: Rewriter, op: Op, inner: Op, x: Value, w: Value, b: Valu
     before = affine_of(inner, x)
     level = along(before.shift, shape_of(x), -1)
     factor = along(before.scale, shape_of(x), -1)
-    weights, dtype = elements(w), dtype_of(w)
-    if weights.ndim != 2 or level is None or dtype is None:
+    weights = w.const
+    if weights is None or len(weights.shape) != 2 or weights.dtype not in FLOATS or level is None:
         raise RejectError("the weights are no matrix")
-    if len(level) not in (1, weights.shape[0]):
-        raise RejectError(f"{len(level)} addends for weights of {weights.shape[0]} rows")
     bias = elements(b)
-    more = np.broadcast_to(level, weights.shape[:1]) @ weights
+    more = weighted_rows(level, weights.numpy())
     moved = bias + more
     if moved.size > max(bias.size, more.size):
         raise RejectError("the constant would become larger")
     product = _staged(rw, op, x, w if factor is None else _scaled(rw, w, factor, -2), True)
-    result: Value = rw.Add(product, rw.const(rounded(moved, dtype), name=b.name))
+    result: Value = rw.Add(product, rw.const(rounded(moved, weights.dtype), name=b.name))
     return result
 
 
