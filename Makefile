@@ -8,7 +8,7 @@ DEMO     := build/demo
 SLOW     ?= 0.1
 JOBS     ?= 2
 PYTEST   := $(BIN)/pytest -n $(JOBS)
-PATHS    := gopt tests examples $(wildcard benchmarks)
+PATHS    := gopt tests examples tools $(wildcard benchmarks)
 
 # The first interpreter that is new enough; `make PYTHON=...` names another.
 PYTHON   ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
