@@ -12,7 +12,7 @@ _MOVES = frozenset((
     "BitCast", "CenterCropPad", "Compress", "Concat", "ConstantOfShape", "DepthToSpace", "Expand", "EyeLike",
     "Flatten", "Gather", "GatherElements", "GatherND", "OneHot", "Pad", "Reshape", "ReverseSequence", "Scatter",
     "ScatterElements", "ScatterND", "Slice", "SpaceToDepth", "Split", "Squeeze", "TensorScatter", "Tile",
-    "TopK", "Transpose", "Trilu", "Unique", "Unsqueeze", "Where",
+    "TopK", "Transpose", "Trilu", "Unique", "Unsqueeze",
 ))
 # fmt: on
 # One correctly rounded operation per element (IEEE 754), or none.
@@ -25,7 +25,7 @@ _ROUNDED_ONCE = frozenset((
 
 
 def numerics_of(op: Op) -> Numerics:
-    """EXACT if every implementation must give the same bits, else ROUNDING.
+    """EXACT if every implementation must give the same bits.
 
     Integers and booleans are exact whatever the operator; a sum of two numbers is, a sum of three depends on the order.
     """
@@ -39,4 +39,5 @@ def numerics_of(op: Op) -> Numerics:
     types = [v.type for v in op.outputs if v is not None]
     if all(isinstance(t, TensorType) and not t.dtype.is_float for t in types):
         return Numerics.EXACT
-    return Numerics.ROUNDING
+    # ONNX Runtime's Where makes 0 of -0.
+    return Numerics.FINITE if op.op_type == "Where" else Numerics.ROUNDING

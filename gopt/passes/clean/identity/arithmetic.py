@@ -121,64 +121,47 @@ def same_operands(rw: Rewriter, x: Value) -> Value:
 
 
 @rule(
-    P.Clip("x", P.opt("low"), P.opt("high")),
+    P.Clip("x"),
     since=11,
     example=example("(float[2] x) => (float[2] y) { a = Clip(x) y = Neg(a) }"),
 )
-def clip(rw: Rewriter, x: Value, low: Value | None, high: Value | None) -> Value:
+def clip(rw: Rewriter, x: Value) -> Value:
     """Clip(x) -> x
 
-    Applies if there are no bounds, or those of an integer type are its least and its largest number. Exact.
+    Without bounds nothing is clipped. (Before version 11 absent bounds were the limits of the type.) Exact.
     """
-    bounds = _bounds(low, high)
-    if any(b is not None and b.dtype.kind not in "iu" for b in bounds):
-        raise RejectError("bounds of floats are left to the rule for them")
-    _refuse_if_it_clips(*bounds)
     return x
 
 
 @rule(
-    P.Clip("x", P.opt("low"), P.opt("high")),
+    P.Clip("x", P.opt(P.const("low")), P.opt(P.const("high"))),
     numerics=Numerics.FINITE,
     example=example("(float[2] x) => (float[2] y) { a = Clip(x) y = Neg(a) }", opset=6),
 )
-def finite_clip(rw: Rewriter, x: Value, low: Value | None, high: Value | None) -> Value:
+def wide_clip(rw: Rewriter, x: Value, low: Value | None, high: Value | None) -> Value:
     """Clip(x, lowest, largest) -> x
 
-    Applies if the bounds of a float type are infinite, or its lowest and its largest number, which bounds that are
-    absent were before version 11. Equal but for infinities, which were clipped, and NaN, which some runtimes clip.
+    Applies if the bounds are infinite, or the limits of the type, which absent bounds were before version 11. Equal but
+    for infinities, which were clipped, and NaN, which some runtimes clip.
     """
-    bounds = _bounds(low, high)
-    if rw.opset() >= 11 and all(b is None or b.dtype.kind in "iu" for b in bounds):
+    if low is None and high is None and rw.opset() >= 11:
         raise RejectError("it is exact, and left to the rule for that")
-    _refuse_if_it_clips(*bounds)
+    for bound, end in ((low, 0), (high, 1)):
+        if bound is not None and not _is_limit(elements(bound), end):
+            raise RejectError("the bounds may change a number")
     return x
 
 
-def _bounds(low: Value | None, high: Value | None) -> tuple[Array | None, Array | None]:
-    """The bounds, each None if it is absent.
-
-    Raises:
-        RejectError: one of them is not constant, or no scalar.
-    """
-    found = tuple(None if b is None else elements(b).reshape(-1) for b in (low, high))
-    if any(b is not None and b.size != 1 for b in found):
-        raise RejectError("a bound is no scalar")
-    return found[0], found[1]
-
-
-def _refuse_if_it_clips(low: Array | None, high: Array | None) -> None:
-    if (low is not None and not low[0] <= _limits(low)[0]) or (high is not None and not high[0] >= _limits(high)[1]):
-        raise RejectError("the bounds may change a number")  # NaN as a bound is neither
-
-
-def _limits(bound: Array) -> tuple[float, float]:
-    """The lowest and the largest finite number of the type of a bound."""
-    if bound.dtype.kind in "iu":
-        return limits(bound.dtype)
-    if bound.dtype.kind == "f":
-        return float(np.finfo(bound.dtype).min), float(np.finfo(bound.dtype).max)
-    raise RejectError("bounds of this type are not looked at")
+def _is_limit(bound: Array, end: int) -> bool:
+    """True if a bound lies at the lower (0) or upper (1) end of its type's finite numbers, or beyond."""
+    kind = bound.dtype.kind
+    if bound.size != 1 or kind not in "iuf":
+        return False
+    number = bound.item()
+    limit = (
+        limits(bound.dtype)[end] if kind != "f" else float((np.finfo(bound.dtype).min, np.finfo(bound.dtype).max)[end])
+    )
+    return bool(number >= limit if end else number <= limit)  # NaN is neither
 
 
 @rule(

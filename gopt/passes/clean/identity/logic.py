@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ....ir import DType, Value
-from ....rewrite import P, RejectError, Rewriter, rule
+from ....rewrite import Numerics, P, RejectError, Rewriter, rule
 from ._facts import elements, example, neutral, unchanged
 
 _TRUE = P.const("c", value=1)
@@ -58,6 +58,7 @@ def all_bits(rw: Rewriter, x: Value, c: Value) -> Value:
 
 @rule(
     P.Where(P.const("c"), "x", "y"),
+    numerics=Numerics.FINITE,
     example=example(
         "(float[2] x, float[2] z) => (float[2] y) "
         "{ true = Constant<value = bool {1}>() a = Where(true, x, z) y = Neg(a) }",
@@ -66,7 +67,8 @@ def all_bits(rw: Rewriter, x: Value, c: Value) -> Value:
 def where(rw: Rewriter, c: Value, x: Value, y: Value) -> Value:
     """Where(true, x, y) -> x, Where(false, x, y) -> y
 
-    Applies where neither the condition nor the other branch enlarges the result. Exact.
+    Applies where neither the condition nor the other branch enlarges the result. By the operator's clause it is exact;
+    ONNX Runtime makes 0 of -0.
     """
     array = elements(c)
     if not array.size or bool(array.any()) != bool(array.all()):
@@ -76,11 +78,13 @@ def where(rw: Rewriter, c: Value, x: Value, y: Value) -> Value:
 
 @rule(
     P.Where("c", "x", "x"),
+    numerics=Numerics.FINITE,
     example=example("(bool[2] c, float[2] x) => (float[2] y) { a = Where(c, x, x) y = Neg(a) }"),
 )
 def same_branches(rw: Rewriter, c: Value, x: Value) -> Value:
     """Where(c, x, x) -> x
 
-    Applies where the condition does not enlarge the result. Exact.
+    Applies where the condition does not enlarge the result. By the operator's clause it is exact; ONNX Runtime makes 0
+    of -0.
     """
     return unchanged(rw, x)
