@@ -52,6 +52,9 @@ class Session:
         options.log_severity_level = 4
         # The arena keeps twice what the largest try needed; sizes are tried here one after the other.
         options.enable_cpu_mem_arena = False
+        # Weights are packed where they are constants, and some kernels then add up in another order: a model of which
+        # only constants were folded would not be bit-equal to itself.
+        options.add_session_config_entry("session.disable_prepacking", "1")
         if folder is not None:  # of the external data of a model that is given as bytes
             options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
         source = model if isinstance(model, bytes) else str(model)
