@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
 import signal
@@ -10,6 +11,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 
 import click
 
@@ -35,11 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             if not _debug():  # numpy's remarks about a model's numbers are not for the terminal
                 warnings.simplefilter("ignore")
             status = cli.main(arguments, prog_name="gopt", standalone_mode=False)
-        sys.stdout.flush()
+        _flush_at_exit()
         return status if isinstance(status, int) else int(ExitCode.OK)
     except BrokenPipeError:
-        # Whoever read us has gone; nor must the interpreter complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_stdout()
         return INTERNAL
     except (Exception, KeyboardInterrupt) as error:
         status, message = explained(error)
@@ -49,6 +50,32 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exception(error)
         print(f"gopt: error: {safe(message, sys.stderr)}", file=sys.stderr)
         return status
+
+
+@cache
+def _flush_at_exit() -> None:
+    """Flush stdout when the process ends, not before: `main` may be one of many calls in a process.
+
+    A reader that has gone, or a full disk, makes the exit status 1, without the interpreter's complaint.
+    """
+    atexit.register(_flush)
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_stdout()
+        os._exit(INTERNAL)
+    except OSError as error:
+        print(f"gopt: error: {error.strerror}", file=sys.stderr)
+        _discard_stdout()
+        os._exit(INTERNAL)
+
+
+def _discard_stdout() -> None:
+    """Whoever read us has gone; nor must the interpreter complain when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
