@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import errno
+import io
 import os
 import signal
 import sys
@@ -33,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     arguments = None if argv is None else list(argv)
     try:
+        _write_in_blocks()
         with _ended_in_order(), warnings.catch_warnings():
             if not _debug():  # numpy's remarks about a model's numbers are not for the terminal
                 warnings.simplefilter("ignore")
@@ -50,6 +52,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exception(error)
         print(f"gopt: error: {safe(message, sys.stderr)}", file=sys.stderr)
         return status
+
+
+def _write_in_blocks() -> None:
+    """Let a table leave in one piece, also where PYTHONUNBUFFERED asks for a write per print."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
+        sys.stdout.reconfigure(write_through=False)
 
 
 @cache
