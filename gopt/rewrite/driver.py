@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from .. import analysis, ops
 from ..errors import GoptError, PassError, RewriteLoopError
-from ..ir import Graph, Op, Role, Value
+from ..ir import DType, Graph, Op, Role, Tensor, Value
 from .builder import Reject, RejectError, Rewriter
 from .context import Context
 from .match import Match, keywords, matches
@@ -22,7 +22,11 @@ from .pattern import Const, Each, Either, OpPattern, Optional_, Pattern
 from .rule import Rule
 
 _CONST = "="
+_ZERO, _ONE, _NEITHER = "=0", "=1", "=?"
+_NUMBERS = {_ZERO: (1,), _ONE: (0,), _NEITHER: (0, 1)}
+"""What the constants of each kind are not."""
 _OTHER = ""
+_MANY = 1 << 16
 _MAX_GENERATION = 200
 """An op that so many commits in a row have remade is in a loop; the longest honest chains are far below."""
 
@@ -42,27 +46,29 @@ class RuleIndex:
             for root in rule.roots:
                 for op_type in root.types:
                     self.by_type.setdefault((root.domain, op_type), []).append((rule, root))
+        self._by_number = {t for t, known in self.by_type.items() if any(_asks_for_number(root) for _, root in known)}
         self._cache: dict[tuple[str, str, Key], tuple[Candidate, ...]] = {}
 
     def candidates(self, op: Op) -> tuple[Candidate, ...]:
         """The rules whose root and first level of operands fit the op, in the order in which they were given."""
-        if (op.domain, op.op_type) not in self.by_type:
+        kind = (op.domain, op.op_type)
+        if kind not in self.by_type:
             return ()
-        key = (op.domain, op.op_type, operand_key(op))
+        key = (op.domain, op.op_type, operand_key(op, kind in self._by_number))
         found = self._cache.get(key)
         if found is None:
             fitting = []
             # Where an attribute became an operand, the slots as spelled say nothing: every rule of the type may fit.
             moved = ops.operands(op) is not op.inputs
-            for rule, root in self.by_type[key[:2]]:
+            for rule, root in self.by_type[kind]:
                 if moved or _could_fit(root, key[2], op):
                     fitting.append((rule, root))
             found = self._cache[key] = tuple(fitting)
         return found
 
 
-def operand_key(op: Op) -> Key:
-    """For each operand the type of the op that makes it, or that it is constant, or neither."""
+def operand_key(op: Op, with_numbers: bool = False) -> Key:
+    """For each operand the type of the op that makes it, or that it is constant (and starts with what), or neither."""
     key = []
     for value in op.inputs:
         if value is None:
@@ -70,9 +76,25 @@ def operand_key(op: Op) -> Key:
         elif value.role is Role.RESULT:
             producer = value.producer
             key.append(_OTHER if producer is None else producer.op_type)
+        elif value.role is Role.INPUT or (constant := value.const) is None:
+            key.append(_OTHER)
         else:
-            key.append(_CONST if value.role is not Role.INPUT and value.const is not None else _OTHER)
+            key.append(_number(constant) if with_numbers else _CONST)
     return tuple(key)
+
+
+def _number(constant: Tensor) -> str:
+    """Most rules that want a constant of some number want 0 or 1, and most constants are neither."""
+    if constant.size > _MANY or constant.dtype is DType.STRING:
+        return _CONST
+    if not constant.size:
+        return _NEITHER
+    first = constant.numpy().item(0)
+    return _ZERO if first == 0 else _ONE if first == 1 else _NEITHER
+
+
+def _asks_for_number(root: OpPattern) -> bool:
+    return any(isinstance(p, Const) and p.value in (0, 1) for p in (*root.operands, *root.named.values()))
 
 
 def _could_fit(root: OpPattern, key: Key, op: Op) -> bool:
@@ -94,7 +116,7 @@ def _slot_fits(pattern: Pattern, kind: str) -> bool:
     if kind == "-":
         return False
     if isinstance(pattern, Const):
-        return kind == _CONST
+        return kind == _CONST or (kind in _NUMBERS and pattern.value not in _NUMBERS[kind])
     if isinstance(pattern, OpPattern):
         return kind in pattern.types
     if isinstance(pattern, Either):
