@@ -56,8 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _write_in_blocks() -> None:
     """Let a table leave in one piece, also where PYTHONUNBUFFERED asks for a write per print."""
-    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
-        sys.stdout.reconfigure(write_through=False)
+    stdout = sys.__stdout__
+    if sys.stdout is stdout and isinstance(stdout, io.TextIOWrapper) and not stdout.isatty():
+        stdout.reconfigure(write_through=False)
 
 
 @cache
