@@ -31,14 +31,28 @@ class Affine:
     shift: Array | None = None
 
     def then(self, after: Affine) -> Affine:
-        """This map followed by another."""
-        shift = after.shift
-        if self.shift is not None:
-            moved = self.shift if after.scale is None else self.shift * after.scale
-            shift = moved if shift is None else moved + shift
-        if self.scale is None or after.scale is None:
-            return Affine(after.scale if self.scale is None else self.scale, shift)
-        return Affine(self.scale * after.scale, shift)
+        """This map followed by another.
+
+        Raises:
+            RejectError: their constants do not broadcast.
+        """
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                return Affine(_times(self.scale, after.scale), _plus(_scaled(self.shift, after.scale), after.shift))
+        except ValueError:
+            raise RejectError("the constants do not broadcast") from None
+
+
+def _times(a: Array | None, b: Array | None) -> Array | None:
+    return a if b is None else b if a is None else a * b
+
+
+def _plus(a: Array | None, b: Array | None) -> Array | None:
+    return a if b is None else b if a is None else a + b
+
+
+def _scaled(shift: Array | None, scale: Array | None) -> Array | None:
+    return shift if shift is None or scale is None else shift * scale
 
 
 # -- patterns ---------------------------------------------------------------------------------------------------------
@@ -126,8 +140,9 @@ def batch_norm_affine(op: Op) -> Affine:
     denominator = variance + ops.attribute(op, "epsilon")
     if not (denominator > 0).all():
         raise RejectError(f"the variance of {op.label} is not positive")
-    factor = scale / np.sqrt(denominator)
-    return Affine(factor, shift - mean * factor)
+    with np.errstate(over="ignore", invalid="ignore"):
+        factor = scale / np.sqrt(denominator)
+        return Affine(factor, shift - mean * factor)
 
 
 def shape_of(value: Value) -> Shape | None:

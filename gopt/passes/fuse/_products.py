@@ -80,10 +80,10 @@ class Product:
         """The elements of b, as they are stored.
 
         Raises:
-            RejectError: b is not constant.
+            RejectError: b is no constant matrix.
         """
-        if self.b.const is None:
-            raise RejectError("the second factor is not constant")
+        if self.b.const is None or len(self.b.const.shape) != 2:
+            raise RejectError("the second factor is no constant matrix")
         return self.b.const.numpy()
 
     def scale_columns(self, rw: Rewriter, factor: Array) -> Value:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ...ir import Op, Value
 from ...rewrite import Numerics, P, RejectError, Rewriter, rule
 from ._affine import (
@@ -101,7 +103,8 @@ def scale_past_add(rw: Rewriter, conv: Op, first: Op, second: Op, x: Value, w: V
     factor = along(both.scale, shape_of(x), 1)
     if both.scale is None or both.shift is None or factor is None or not factor.all():
         raise RejectError("there is no factor other than zero")
-    moved = both.shift / both.scale
+    with np.errstate(over="ignore"):
+        moved = both.shift / both.scale
     if moved.size > max(both.shift.size, len(factor)):
         raise RejectError("the quotient of the constants is larger than they are")
     shifted = rw.Add(x, rw.const(rounded(moved, kernel.dtype), name="shift"))

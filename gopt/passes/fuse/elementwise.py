@@ -78,12 +78,13 @@ def quotient(rw: Rewriter, inner: Op, x: Value, c: Value, d: Value) -> Value:
     if dtype not in FLOATS or dtype is None or not first.all() or not second.all():
         raise RejectError("a constant is zero")
     inner_divides, root_divides = _divides(inner, c), _divides(root, d)
-    if inner_divides and not root_divides:
-        made = first * second if root.op_type == "Mul" else first / second
-    elif inner_divides or inner.op_type == "Mul":
-        made = second / first
-    else:
-        made = second * first
+    with np.errstate(over="ignore"):
+        if inner_divides and not root_divides:
+            made = first * second if root.op_type == "Mul" else first / second
+        elif inner_divides or inner.op_type == "Mul":
+            made = second / first
+        else:
+            made = second * first
     if made.size > max(first.size, second.size):
         raise RejectError("the constant would become larger")
     constant = rw.const(rounded(made, dtype, is_factor=True), name=d.name)

@@ -148,7 +148,7 @@ def _other(op: Op, w: Value) -> Value:
 def _scaled(rw: Rewriter, w: Value, factor: Array | None, axis: int) -> Value:
     """Weights times a vector along one of their last two axes; the only axis of a vector is the one summed over."""
     tensor = w.const
-    if factor is None or tensor is None or tensor.dtype not in FLOATS:
+    if factor is None or tensor is None or tensor.dtype not in FLOATS or not tensor.shape:
         raise RejectError("there are no floating-point weights to scale")
     rank = len(tensor.shape)
     if len(factor) == 1:

@@ -65,7 +65,10 @@ def _with_pad(rw: Rewriter, pool: Op, pad: Op, x: Value, **changes: int) -> Valu
 
 
 def _spatial(pool: Op) -> int:
-    return len(ops.attribute(pool, "kernel_shape"))
+    kernel = ops.attribute(pool, "kernel_shape")
+    if not kernel:
+        raise RejectError(f"{pool.label} has no kernel")
+    return len(kernel)
 
 
 def _is_below(value: Value | None, x: Value) -> bool:

@@ -96,7 +96,9 @@ def _moved_to(move: Op, axis: int) -> int | None:
     rank = len(shape)
     if move.op_type == "Transpose":
         perm = ops.attribute(move, "perm") or tuple(reversed(range(rank)))
-        return tuple(perm).index(axis)
+        if sorted(perm) != list(range(rank)):
+            raise RejectError(f"{move.label} has no permutation of {rank} axes")
+        return int(perm.index(axis))
     axes = ops.ints(move, "axes")
     if axes is None:
         raise RejectError(f"the axes of {move.label} are not known")

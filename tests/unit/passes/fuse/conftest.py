@@ -53,7 +53,9 @@ def _fuse(
     data = _model(text, opset, dtype, constants)
     model = load(data)
     ctx = Context(model, Ledger(keep_rejections=True), max_growth=max_growth)
-    apply_rules(ctx, [r for r in REGISTRY.find(rules) if not isinstance(r, type)])
+    chosen = [r for r in REGISTRY.find(rules) if not isinstance(r, type)]
+    apply_rules(ctx, chosen)
+    assert apply_rules(ctx, chosen) == 0, "a match was left"
     check(model)
     after = to_bytes(model)
     onnx.checker.check_model(after)
