@@ -209,21 +209,27 @@ class Graph:
         """
         if self._ops:
             raise GraphError(f"graph {self.name!r} is not empty")
+        node, succ, pred = self._node, self._succ, self._pred
         for value in values:
-            self._attach(value)
-        succ, pred = self._succ, self._pred
+            if value.graph is not None or not value.name:
+                self._attach(value)
+                continue
+            value.graph = self
+            node[value] = _NO_DATA
+            succ[value] = {}
+            pred[value] = {}
         for op in ops:
             if op.graph is not None:
                 raise GraphError(f"{op.label} is in a graph already")
             op.graph = self
-            self._node[op] = _NO_DATA
+            node[op] = _NO_DATA
             pred[op] = {}
             results = succ[op] = {}
-            for slot, value in enumerate(op.outputs):
-                if value is not None:
-                    if pred[value]:
-                        raise GraphError(f"{value!r} is the result of two ops")
-                    pred[value][op] = results[value] = {slot: _NO_DATA}
+            for slot, result in enumerate(op.outputs):
+                if result is not None:
+                    if pred[result]:
+                        raise GraphError(f"{result!r} is the result of two ops")
+                    pred[result][op] = results[result] = {slot: _NO_DATA}
         in_order = self._link_all(ops)
         self._ops.update(dict.fromkeys(ops))
         self.dirty.update(dict.fromkeys(ops))
@@ -486,7 +492,10 @@ class Graph:
                 self._with_bodies[op] = None
                 for inner, outer in op.captures.items():
                     self._link(op, _capture_key(inner), outer)
-            in_order = in_order and all(p in done for value in uses for p in pred[value])
+            if in_order:
+                for value in uses:
+                    for producer in pred[value]:
+                        in_order = in_order and producer in done
             done.add(op)
         return in_order
 

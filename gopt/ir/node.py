@@ -271,9 +271,13 @@ class Op:
         self.graph: Graph | None = None
         self.imports: dict[str, int] | None = None
         self.captures: dict[Value, Value] = {}
-        self.bodies: tuple[Graph, ...] = tuple(_bodies(self.attrs.values())) if self.attrs else ()
-        for body in self.bodies:
-            body.owner = self
+        self.bodies: tuple[Graph, ...] = ()
+        for attr in self.attrs.values():
+            if attr.kind in _WITH_GRAPHS:
+                self.bodies = tuple(_bodies(self.attrs.values()))
+                for body in self.bodies:
+                    body.owner = self
+                break
         self.order: float = -1.0
         self.entry = 0
         self.source: Any = None
@@ -319,6 +323,9 @@ class Op:
         outs = ", ".join("_" if v is None else v.name or "?" for v in self.outputs)
         ins = ", ".join("_" if v is None else v.name or "?" for v in self.inputs)
         return f"{outs} = {self.op_type}({ins})"
+
+
+_WITH_GRAPHS = frozenset((AttrKind.GRAPH, AttrKind.GRAPHS))
 
 
 def _bodies(attrs: Iterable[Attr]) -> Iterable[Graph]:

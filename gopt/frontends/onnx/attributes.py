@@ -95,14 +95,27 @@ class AttributeReader:
             ModelError: it is malformed.
         """
         if end - start > _CACHED:
-            return self._read(start, end)
+            return self._read_tensor(start, end) or self._read(start, end)
         key = self._source.buf[start:end]
         known = self._cache.get(key)
         if known is None:
-            known = self._read(start, end)
+            known = _quick(key) or self._read_tensor(start, end) or self._read(start, end)
             if known[1].kind not in _PARTS:
                 self._cache[key] = known
         return known
+
+    def _read_tensor(self, start: int, end: int) -> tuple[str, Attr] | None:
+        """An attribute that is nothing but a name, a tensor and its kind, in this order."""
+        buf = self._source.buf
+        at = start + 2 + buf[start + 1]
+        if end - start < 8 or buf[start] != 0x0A or buf[start + 1] > 127 or at > end - 3 or buf[at] != 0x2A:
+            return None
+        length, pos = varint(buf, at + 1)
+        stop = pos + length
+        if stop != end - 3 or buf[stop:end] != _TENSOR_KIND:
+            return None
+        tensor = read_tensor(self._source, pos, stop, self._folder)
+        return buf[start + 2 : at].decode(), Attr(AttrKind.TENSOR, tensor, "", buf[start:at] + _TENSOR_KIND)
 
     def _read(self, start: int, end: int) -> tuple[str, Attr]:
         buf = self._source.buf
@@ -167,6 +180,40 @@ class AttributeReader:
         return b"".join([buf[at:stop] for field, _, at, _, stop in fields(buf, start, end) if field != number])
 
 
+def _quick(raw: bytes) -> tuple[str, Attr] | None:
+    """Name and attribute if the message is a name, a number, integers or a short string, and the kind, in this order.
+
+    Nearly all are; the others take the long way.
+    """
+    tail = len(raw) - 3
+    if tail < 4 or raw[0] != 0x0A or raw[tail] != 0xA0 or raw[tail + 1] != 1:
+        return None
+    pos = 2 + raw[1]
+    if pos > tail - 2:
+        return None
+    kind = raw[-1]
+    value: Any
+    if kind == AttrKind.INT and raw[pos] == 0x18:
+        number, pos = varint(raw, pos + 1)
+        value = signed(number)
+    elif kind == AttrKind.INTS:
+        numbers = []
+        while pos < tail and raw[pos] == 0x40:
+            number, pos = varint(raw, pos + 1)
+            numbers.append(signed(number))
+        value = tuple(numbers)
+    elif kind == AttrKind.FLOAT and raw[pos] == 0x15:
+        value = _float(raw[pos + 1 : pos + 5].ljust(4))
+        pos += 5
+    elif kind == AttrKind.STRING and raw[pos] == 0x22 and raw[pos + 1] < 128:
+        value = raw[pos + 2 : tail].decode("utf-8", "surrogateescape")
+        pos += 2 + raw[pos + 1]
+    else:
+        return None
+    return None if pos != tail else (raw[2 : 2 + raw[1]].decode(), Attr(_KINDS[kind], value, "", raw))
+
+
+_TENSOR_KIND = bytes([0xA0, 1, AttrKind.TENSOR])
 _WIRE = {AttrKind.INT: VARINT, AttrKind.FLOAT: FIXED32}
 _SINGULAR = {
     AttrKind.FLOATS: AttrKind.FLOAT,

@@ -9,7 +9,7 @@ from ...ir import Attr, AttrKind, Graph, Names, Op, Role, Tensor, Value
 from ..wire import BYTES, Damaged, Odd, Source, fields, text, varint
 from .attributes import Span
 from .external import Folder
-from .nodes import Node, NodeReader, constant_of
+from .nodes import NodeReader, constant_of
 from .notes import ConstantNote, GraphNote, InitializerNote, NodeNote
 from .schema import check, check_entry
 from .tensors import WireTensor, read_sparse, read_tensor
@@ -185,44 +185,47 @@ class GraphReader:
 
     def fill(self, scope: Scope, nodes: list[FieldSpan]) -> None:
         """Read the nodes of a graph whose inputs and initializers are defined, and link them."""
-        read = [self.nodes.read(*span) for span in nodes]
-        pending: list[tuple[int, Node]] = []
-        results: list[tuple[Value | None, ...]] = []
-        for order, node in enumerate(read):
+        pending: list[tuple[float, NodeNote, list[Value | None]]] = []
+        for order, span in enumerate(nodes):
+            node = self.nodes.read(*span)
+            results = [self._result(scope, name) if name else None for name in node.outputs]
             tensor = constant_of(node)
-            if tensor is not None:
-                value = Value(node.outputs[0], Role.CONST, tensor)
-                value.spelling = ConstantNote(self._note(node, node.attrs), tensor, float(order))
-                scope.define(value)
+            if tensor is not None and results[0] is not None:
+                results[0].role = Role.CONST
+                results[0].tensor = tensor
+                results[0].spelling = ConstantNote(node, tensor, float(order))
             else:
-                pending.append((order, node))
-                results.append(tuple([scope.define(Value(name)) if name else None for name in node.outputs]))
+                pending.append((float(order), node, results))
         if scope.parent is not None:
             self.shadows += [value for value in scope.own if scope.sees(value.name)]
-        ops = [self._op(scope, order, node, outs) for (order, node), outs in zip(pending, results)]
+        ops = [self._op(scope, *node) for node in pending]
         scope.graph.populate(scope.own, ops)
         scope.graph.names.used.update(scope.values)
 
-    def _op(self, scope: Scope, order: int, node: Node, outputs: tuple[Value | None, ...]) -> Op:
+    def _result(self, scope: Scope, name: str) -> Value:
+        if name in scope.values:
+            raise ModelError(f"two values of graph {scope.graph.name!r} are named {name!r}")
+        scope.values[name] = value = Value(name)
+        scope.own.append(value)
+        return value
+
+    def _op(self, scope: Scope, order: float, node: NodeNote, results: list[Value | None]) -> Op:
         values = scope.values
         try:
             operands = [values[name] for name in node.inputs]
         except KeyError:
             operands = [self._operand(scope, node, name) for name in node.inputs]
-        attrs = node.attrs
         captures: dict[Value, Value] = {}
         if node.bodies:
-            attrs = {name: self._with_bodies(scope, attr, captures) for name, attr in attrs.items()}
-        op = Op(node.op_type, operands, outputs, attrs, node.domain, node.name, node.overload)
+            node.attrs = {name: self._with_bodies(scope, attr, captures) for name, attr in node.attrs.items()}
+        op = Op(node.op_type, operands, results, node.attrs, node.domain, node.name, node.overload)
+        node.attrs = op.attrs
         op.captures = captures
-        op.order = float(order)
-        op.source = self._note(node, op.attrs)
+        op.order = order
+        op.source = node
         return op
 
-    def _note(self, node: Node, attrs: dict[str, Attr]) -> NodeNote:
-        return NodeNote(self.source, node.span, node.inputs, node.outputs, node.name, attrs, node.external)
-
-    def _operand(self, scope: Scope, node: Node, name: str) -> Value | None:
+    def _operand(self, scope: Scope, node: NodeNote, name: str) -> Value | None:
         value = scope.find(name)
         if value is None and name:
             raise ModelError(f"node {node.name or node.op_type!r} takes {name!r}, which nothing defines")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...errors import ModelError
-from ...ir import Attr, AttrKind, Function, Graph, Model, Names, Role, Value
+from ...ir import Attr, AttrKind, Function, FunctionKey, Graph, Model, Names, Role, Value
 from ..wire import BYTES, VARINT, Damaged, Odd, Source, fields, signed, text, varint
 from .attributes import AttributeReader
 from .external import Folder
@@ -65,12 +65,38 @@ def read_model(source: Source, folder: Folder) -> Model:
         if function.key in model.functions:
             raise ModelError(f"function {function.domain}::{function.name} is defined twice")
         model.functions[function.key] = function
+    _check_calls(model)
     for shadow in reader.shadows:
         if shadow.graph is not None:
             shadow.name = shadow.graph.names.fresh(shadow.name)
     note.external = folder.used
     model.extras = note
     return model
+
+
+def _check_calls(model: Model) -> None:
+    """Functions must not call themselves, not by way of others either (ONNX IR specification, "Functions")."""
+    done: dict[FunctionKey, bool] = {}  # False while the calls of the function are followed
+    for first in model.functions:
+        stack = [first]
+        while stack:
+            key = stack[-1]
+            if key in done:
+                done[stack.pop()] = True
+                continue
+            done[key] = False
+            for callee in _calls(model, key):
+                if done.get(callee) is False:
+                    raise ModelError(f"function {callee[0]}::{callee[1]} calls itself")
+                if callee not in done:
+                    stack.append(callee)
+
+
+def _calls(model: Model, key: FunctionKey) -> list[FunctionKey]:
+    called = {
+        (op.domain, op.op_type, op.overload): None for graph in model.functions[key].graph.walk() for op in graph.ops
+    }
+    return [callee for callee in called if callee in model.functions]
 
 
 def _read_opset(note: ModelNote, begin: int, start: int, stop: int) -> None:

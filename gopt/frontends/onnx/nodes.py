@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from ...errors import ModelError
@@ -11,33 +9,11 @@ from ...ir import Array, ArrayTensor, Attr, AttrKind, Tensor
 from ..wire import BYTES, Damaged, Odd, Source, fields, text, varint
 from .attributes import AttributeReader
 from .external import Folder
+from .notes import NodeNote
 from .schema import check, check_entry
 
 INPUT, OUTPUT, NAME, OP_TYPE, ATTRIBUTE, DOC, DOMAIN, OVERLOAD, METADATA, PLACEMENT = range(1, 11)
 STANDARD_DOMAINS = ("", "ai.onnx")
-
-
-class Node(NamedTuple):
-    """A node as read; its names are not resolved yet.
-
-    Attributes:
-        span: where its field begins, its message begins, and both end.
-        inputs, outputs: names; "" is omitted.
-        attrs: attributes; graphs among them are spans yet.
-        bodies: there are graphs among them.
-        external: an attribute has external data.
-    """
-
-    span: tuple[int, int, int]
-    op_type: str
-    domain: str
-    overload: str
-    name: str
-    inputs: list[str]
-    outputs: list[str]
-    attrs: dict[str, Attr]
-    bodies: bool
-    external: bool
 
 
 class NodeReader:
@@ -48,7 +24,7 @@ class NodeReader:
         self._folder = folder
         self.attributes = AttributeReader(source, folder)
 
-    def read(self, start: int, body: int, end: int) -> Node:
+    def read(self, start: int, body: int, end: int) -> NodeNote:
         """The node in `body:end`.
 
         Raises:
@@ -98,9 +74,13 @@ class NodeReader:
                 check(buf, at, pos, "Placement")
         if pos != end:
             raise Damaged("a node ends in the middle of a field")
-        external, self._folder.used = self._folder.used, self._folder.used or used
-        domain = "" if domain == "ai.onnx" else domain
-        return Node((start, body, end), op_type, domain, overload, name, inputs, outputs, attrs, bodies, external)
+        note = NodeNote()
+        note.source, note.start, note.body, note.end = self._source, start, body, end
+        note.op_type, note.domain, note.overload = op_type, "" if domain == "ai.onnx" else domain, overload
+        note.name, note.inputs, note.outputs, note.attrs = name, inputs, outputs, attrs
+        note.bodies, note.external = bodies, self._folder.used
+        self._folder.used = used or note.external
+        return note
 
     def _attribute(self, start: int, end: int, limit: int) -> tuple[str, Attr]:
         if end > limit:
@@ -113,7 +93,7 @@ _NUMBERS = frozenset(range(INPUT, PLACEMENT + 1))
 _TAGS = frozenset(number << 3 | BYTES for number in _NUMBERS)
 
 
-def constant_of(node: Node) -> Tensor | None:
+def constant_of(node: NodeNote) -> Tensor | None:
     """The tensor that a Constant node gives; None if it is another op, or gives none that is known at once.
 
     Source: ONNX operator Constant.

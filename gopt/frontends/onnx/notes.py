@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from ...ir import Attr, Tensor, Value
 from ..wire import Source
 from .tensors import Wire
@@ -13,36 +11,47 @@ Rest = list[tuple[int, int, int]]
 
 
 class NodeNote:
-    """How a node was written (`Op.source`).
+    """A node as read, and afterwards (as `Op.source`) how it was written.
 
     Attributes:
         source: where it lies.
         start, body, end: where its field begins, its message begins, and both end.
-        inputs, outputs: names of operands and results.
-        name: the node's name.
-        attrs: the op's attributes as they were.
-        external: a tensor among its attributes has external data.
+        op_type, domain, overload, name: as in the file, but the standard domain is "".
+        inputs, outputs: names of operands and results; "" is omitted.
+        attrs: attributes; once the op is made, those of the op.
+        bodies: there are graphs among the attributes.
+        external: a tensor among the attributes has external data.
     """
 
-    __slots__ = ("attrs", "body", "end", "external", "inputs", "name", "outputs", "source", "start")
+    __slots__ = (
+        "attrs",
+        "bodies",
+        "body",
+        "domain",
+        "end",
+        "external",
+        "inputs",
+        "name",
+        "op_type",
+        "outputs",
+        "overload",
+        "source",
+        "start",
+    )
 
-    def __init__(
-        self,
-        source: Source,
-        span: tuple[int, int, int],
-        inputs: list[str],
-        outputs: list[str],
-        name: str,
-        attrs: Mapping[str, Attr],
-        external: bool,
-    ) -> None:
-        self.source = source
-        self.start, self.body, self.end = span
-        self.inputs = inputs
-        self.outputs = outputs
-        self.name = name
-        self.attrs = attrs
-        self.external = external
+    source: Source
+    start: int
+    body: int
+    end: int
+    op_type: str
+    domain: str
+    overload: str
+    name: str
+    inputs: list[str]
+    outputs: list[str]
+    attrs: dict[str, Attr]
+    bodies: bool
+    external: bool
 
 
 class ConstantNote:

@@ -49,7 +49,9 @@ class FileDeclared(Declared):
     __slots__ = ("name", "position")
 
     def __init__(self, name: str, raw: bytes, position: int, parse: Callable[[bytes], Type | None]) -> None:
-        super().__init__(None, raw, parse)
+        self._type = None
+        self._parse = parse
+        self.raw = raw
         self.name = name
         self.position = position
 
@@ -63,6 +65,7 @@ class TypeReader:
     def __init__(self, symbol: SymbolOf) -> None:
         self._symbol = symbol
         self._checked: set[bytes] = set()
+        self._parse = self.type_of
 
     def declared(self, buf: Buffer, pos: int, end: int, position: int = -1) -> FileDeclared:
         """A ValueInfoProto.
@@ -71,8 +74,13 @@ class TypeReader:
             Damaged: it is malformed.
         """
         raw = buf[pos:end]
+        size = len(raw)
+        at = 4 + raw[1] if size > 4 else size
+        short = at < size < 128 and raw[0] == 0x0A and raw[at - 2] == 0x12 and at + raw[at - 1] == size
+        if short and raw[at:] in self._checked:  # a name and a type, as nearly always
+            return FileDeclared(text(raw[2 : at - 2]), raw, position, self._parse)
         name = ""
-        at, size = 0, len(raw)
+        at = 0
         while at < size:
             tag, length = raw[at], raw[at + 1]
             at += 2
@@ -90,7 +98,7 @@ class TypeReader:
             at = stop
         if at != size:
             raise Damaged("a value's declaration ends in the middle of a field")
-        return FileDeclared(name, raw, position, self.type_of)
+        return FileDeclared(name, raw, position, self._parse)
 
     def _check(self, form: bytes) -> None:
         if form not in self._checked:
