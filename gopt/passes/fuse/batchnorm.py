@@ -5,6 +5,7 @@ from __future__ import annotations
 from ... import ops
 from ...ir import Op, Value
 from ...rewrite import Numerics, RejectError, Rewriter, rule
+from ..example import example
 from ._affine import (
     Affine,
     affine_of,
@@ -18,7 +19,15 @@ from ._affine import (
 )
 
 
-@rule(step(batch_norm("x", "norm")), numerics=Numerics.ROUNDING)
+@rule(
+    step(batch_norm("x", "norm")),
+    numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[1,2,3,3] x) => (float[1,2,3,3] y) "
+        "<float[2] s = {1, 2}, float[2] t = {3, 4}, float[2] m = {5, 6}, float[2] v = {7, 8}, float c = {5}> "
+        "{ a = BatchNormalization(x, s, t, m, v) y = Mul(a, c) }"
+    ),
+)
 def affine(rw: Rewriter, norm: Op, x: Value) -> Value:
     """BatchNormalization(x, scale, shift) * c + d -> BatchNormalization(x, scale * c, shift * c + d)
 
@@ -31,7 +40,15 @@ def affine(rw: Rewriter, norm: Op, x: Value) -> Value:
     return _rebuild(rw, norm, x, Affine(elements(scale), elements(shift)).then(after), mean, variance)
 
 
-@rule(batch_norm(step("x", "inner"), "norm"), numerics=Numerics.ROUNDING)
+@rule(
+    batch_norm(step("x", "inner"), "norm"),
+    numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[1,2,3,3] x) => (float[1,2,3,3] y) "
+        "<float[2] s = {1, 2}, float[2] t = {3, 4}, float[2] m = {5, 6}, float[2] v = {7, 8}, float c = {5}> "
+        "{ a = Sub(x, c) y = BatchNormalization(a, s, t, m, v) }"
+    ),
+)
 def affine_before(rw: Rewriter, norm: Op, inner: Op, x: Value) -> Value:
     """BatchNormalization(x * c + d) -> BatchNormalization of x with scale * c, shift + k * (d - mean) and no mean
 

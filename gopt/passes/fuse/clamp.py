@@ -9,6 +9,7 @@ import numpy as np
 from ... import ops
 from ...ir import Array, DType, Op, Value
 from ...rewrite import Numerics, P, Pattern, RejectError, Rewriter, rule
+from ..example import example
 from ._affine import dtype_of, fits, shape_of
 
 
@@ -23,7 +24,11 @@ class _Range(NamedTuple):
     high: Any = None
 
 
-@rule(P.Relu(P.Relu("x").as_("inner").shared()), numerics=Numerics.EXACT)
+@rule(
+    P.Relu(P.Relu("x").as_("inner").shared()),
+    numerics=Numerics.EXACT,
+    example=example("(float[3] x) => (float[3] y) { a = Relu(x) y = Relu(a) }"),
+)
 def relu_relu(rw: Rewriter, inner: Op, x: Value) -> Value:
     """Relu(Relu(x)) -> Relu(x)
 
@@ -32,7 +37,11 @@ def relu_relu(rw: Rewriter, inner: Op, x: Value) -> Value:
     return inner.result
 
 
-@rule(_bounded(_bounded("x")), numerics=Numerics.FINITE)
+@rule(
+    _bounded(_bounded("x")),
+    numerics=Numerics.FINITE,
+    example=example("(float[3] x) => (float[3] y) <float six = {6}> { a = Relu(x) y = Min(a, six) }"),
+)
 def clamp(rw: Rewriter, x: Value) -> Value:
     """clamp(clamp(x, l, h), m, n) -> Clip(x, clamp(l, m, n), clamp(h, m, n)), or Relu(x)
 
@@ -51,7 +60,13 @@ def clamp(rw: Rewriter, x: Value) -> Value:
     return _emit(rw, x, _compose(first, second), dtype)
 
 
-@rule(P.Max(P.Max("x", P.const("c")), P.const("d")), numerics=Numerics.FINITE)
+@rule(
+    P.Max(P.Max("x", P.const("c")), P.const("d")),
+    numerics=Numerics.FINITE,
+    example=example(
+        "(float[3] x) => (float[3] y) <float[3] c = {1, 2, 3}, float d = {2}> { a = Max(x, c) y = Max(a, d) }"
+    ),
+)
 def max_max(rw: Rewriter, x: Value, c: Value, d: Value) -> Value:
     """Max(Max(x, c), d) -> Max(x, max(c, d))
 
@@ -61,7 +76,13 @@ def max_max(rw: Rewriter, x: Value, c: Value, d: Value) -> Value:
     return result
 
 
-@rule(P.Min(P.Min("x", P.const("c")), P.const("d")), numerics=Numerics.FINITE)
+@rule(
+    P.Min(P.Min("x", P.const("c")), P.const("d")),
+    numerics=Numerics.FINITE,
+    example=example(
+        "(float[3] x) => (float[3] y) <float[3] c = {1, 2, 3}, float d = {2}> { a = Min(x, c) y = Min(a, d) }"
+    ),
+)
 def min_min(rw: Rewriter, x: Value, c: Value, d: Value) -> Value:
     """Min(Min(x, c), d) -> Min(x, min(c, d))
 

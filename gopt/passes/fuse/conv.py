@@ -8,6 +8,7 @@ import numpy as np
 
 from ...ir import Op, Value
 from ...rewrite import Numerics, P, RejectError, Rewriter, rule
+from ..example import example
 from ._affine import (
     Affine,
     affine_of,
@@ -26,7 +27,16 @@ _CONV = P.Conv | P.ConvTranspose
 _conv = _CONV("x", "w", P.opt("b")).as_("conv")
 
 
-@rule(batch_norm(_conv), numerics=Numerics.ROUNDING)
+@rule(
+    batch_norm(_conv),
+    numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[1,2,3,3] x) => (float[1,2,3,3] y) "
+        "<float[2,2,1,1] w = {1, 2, 3, 4}, float[2] s = {1, 2}, float[2] t = {3, 4}, float[2] m = {5, 6}, "
+        "float[2] v = {7, 8}> "
+        "{ a = Conv(x, w) y = BatchNormalization(a, s, t, m, v) }"
+    ),
+)
 def batchnorm(rw: Rewriter, conv: Op, x: Value, w: Value, b: Value | None) -> Value:
     """BatchNormalization(Conv(x, W, b)) -> Conv(x, W * k, (b - mean) * k + shift), k = scale / sqrt(var + epsilon)
 
@@ -37,7 +47,15 @@ def batchnorm(rw: Rewriter, conv: Op, x: Value, w: Value, b: Value | None) -> Va
     return mapped_after(rw, conv, batch_norm_affine(rw.root))
 
 
-@rule(shifting(_conv), numerics=Numerics.ROUNDING)
+@rule(
+    shifting(_conv),
+    numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[1,2,3,3] x) => (float[1,2,3,3] y) "
+        "<float[2,2,1,1] w = {1, 2, 3, 4}, float[2,1,1] c = {5, 6}> "
+        "{ a = Conv(x, w) y = Add(a, c) }"
+    ),
+)
 def add(rw: Rewriter, conv: Op, x: Value, w: Value, b: Value | None) -> Value:
     """Conv(x, W, b) + c -> Conv(x, W, b + c); c - Conv(x, W, b) -> Conv(x, -W, c - b)
 
@@ -48,7 +66,15 @@ def add(rw: Rewriter, conv: Op, x: Value, w: Value, b: Value | None) -> Value:
     return mapped_after(rw, conv, _root_affine(rw, conv))
 
 
-@rule(scaling(_conv), numerics=Numerics.ROUNDING)
+@rule(
+    scaling(_conv),
+    numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[1,2,3,3] x) => (float[1,2,3,3] y) "
+        "<float[2,2,1,1] w = {1, 2, 3, 4}, float c = {5}> "
+        "{ a = Conv(x, w) y = Mul(a, c) }"
+    ),
+)
 def scale(rw: Rewriter, conv: Op, x: Value, w: Value, b: Value | None) -> Value:
     """Conv(x, W, b) * c -> Conv(x, W * c, b * c); likewise / c, and Neg
 
@@ -60,6 +86,12 @@ def scale(rw: Rewriter, conv: Op, x: Value, w: Value, b: Value | None) -> Value:
 @rule(
     _CONV(batch_norm("x", "norm"), P.const("w"), P.opt("b")).as_("conv"),
     numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[1,2,3,3] x) => (float[1,2,3,3] y) "
+        "<float[2,2,1,1] w = {1, 2, 3, 4}, float[2] s = {1, 2}, float[2] t = {3, 4}, float[2] m = {5, 6}, "
+        "float[2] v = {7, 8}> "
+        "{ a = BatchNormalization(x, s, t, m, v) y = Conv(a, w) }"
+    ),
 )
 def batchnorm_before(rw: Rewriter, conv: Op, norm: Op, x: Value, w: Value, b: Value | None) -> Value:
     """Conv(x * k + d, W, b) -> Conv(x, W * k, b + d * W), the affine map being that of a BatchNormalization
@@ -69,7 +101,15 @@ def batchnorm_before(rw: Rewriter, conv: Op, norm: Op, x: Value, w: Value, b: Va
     return mapped_before(rw, conv, x, batch_norm_affine(norm))
 
 
-@rule(_CONV(scaling("x", "inner"), P.const("w"), P.opt("b")).as_("conv"), numerics=Numerics.ROUNDING)
+@rule(
+    _CONV(scaling("x", "inner"), P.const("w"), P.opt("b")).as_("conv"),
+    numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[1,2,3,3] x) => (float[1,2,3,3] y) "
+        "<float[2,2,1,1] w = {1, 2, 3, 4}, float[2,1,1] c = {5, 6}> "
+        "{ a = Mul(x, c) y = Conv(a, w) }"
+    ),
+)
 def scale_before(rw: Rewriter, conv: Op, inner: Op, x: Value, w: Value, b: Value | None) -> Value:
     """Conv(x * c, W, b) -> Conv(x, W * c, b); likewise / c, and Neg
 
@@ -79,7 +119,15 @@ def scale_before(rw: Rewriter, conv: Op, inner: Op, x: Value, w: Value, b: Value
     return mapped_before(rw, conv, x, _per_channel(affine_of(inner, x), x))
 
 
-@rule(_CONV(shifting("x", "inner"), P.const("w"), P.opt("b")).as_("conv"), numerics=Numerics.ROUNDING)
+@rule(
+    _CONV(shifting("x", "inner"), P.const("w"), P.opt("b")).as_("conv"),
+    numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[1,2,3,3] x) => (float[1,2,3,3] y) "
+        "<float[2,2,1,1] w = {1, 2, 3, 4}, float c = {5}> "
+        "{ a = Add(x, c) y = Conv(a, w) }"
+    ),
+)
 def add_before(rw: Rewriter, conv: Op, inner: Op, x: Value, w: Value, b: Value | None) -> Value:
     """Conv(x + c, W, b) -> Conv(x, W, b + c * W); likewise x - c and c - x
 
@@ -91,6 +139,11 @@ def add_before(rw: Rewriter, conv: Op, inner: Op, x: Value, w: Value, b: Value |
 @rule(
     _CONV(shifting(scaling("x", "first"), "second"), P.const("w"), P.opt("b")).as_("conv"),
     numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[1,2,3,3] x) => (float[1,2,5,5] y) "
+        "<float[2,2,1,1] w = {1, 2, 3, 4}, float c = {5}, float d = {6}> "
+        "{ a = Mul(x, c) b = Add(a, d) y = Conv<pads = [1, 1, 1, 1]>(b, w) }"
+    ),
 )
 def scale_past_add(rw: Rewriter, conv: Op, first: Op, second: Op, x: Value, w: Value, b: Value | None) -> Value:
     """Conv(x * c + d, W, b) -> Conv(x + d / c, W * c, b)
@@ -118,6 +171,11 @@ def scale_past_add(rw: Rewriter, conv: Op, first: Op, second: Op, x: Value, w: V
         P.opt("b"),
     ).as_("conv"),
     numerics=Numerics.FINITE,
+    example=example(
+        "(float[1,2,3,3] x) => (float[1,2,5,3] y) "
+        "<float[2,2,1,1] w = {1, 2, 3, 4}, int64[8] p = {0, 0, 1, 0, 0, 0, 1, 0}> "
+        "{ a = Pad(x, p) y = Conv(a, w) }"
+    ),
 )
 def pad(rw: Rewriter, conv: Op, pad: Op, x: Value, w: Value, b: Value | None) -> Value:
     """Conv(Pad(x, p), W, b, pads=q) -> Conv(x, W, b, pads=p+q)

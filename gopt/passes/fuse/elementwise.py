@@ -6,6 +6,7 @@ import numpy as np
 
 from ...ir import Array, Op, Value
 from ...rewrite import Numerics, P, RejectError, Rewriter, rule
+from ..example import example
 from ._affine import FLOATS, Affine, affine_of, dtype_of, elements, fits, rounded, shape_of, step
 
 _chain = step(step("x")) | step(step(step("x")))
@@ -13,7 +14,13 @@ _chain = step(step("x")) | step(step(step("x")))
 _BITS = {"FLOAT": 23, "DOUBLE": 52, "FLOAT16": 10, "BFLOAT16": 7}
 
 
-@rule(_chain, numerics=Numerics.ROUNDING)
+@rule(
+    _chain,
+    numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[3] x) => (float[3] y) <float c = {2}, float d = {3}> { a = Add(x, c) b = Mul(a, d) y = Sub(b, c) }"
+    ),
+)
 def affine(rw: Rewriter, x: Value) -> Value:
     """((x * a) + b) * c + ... -> x * p + q, without the product or the sum where p is 1 or q is 0
 
@@ -38,7 +45,11 @@ def affine(rw: Rewriter, x: Value) -> Value:
     return _emit(rw, x, scale, shift, len(chain), largest)
 
 
-@rule(_chain, numerics=Numerics.EXACT)
+@rule(
+    _chain,
+    numerics=Numerics.EXACT,
+    example=example("(int64[3] x) => (int64[3] y) <int64 c = {2}, int64 d = {3}> { a = Mul(x, c) y = Mul(a, d) }"),
+)
 def integer_affine(rw: Rewriter, x: Value) -> Value:
     """((x * a) + b) * c + ... -> x * p + q of integers
 
@@ -65,9 +76,10 @@ def integer_affine(rw: Rewriter, x: Value) -> Value:
     | P.Div(P.const("d"), (P.Mul | P.Div)("x", P.const("c")).as_("inner"))
     | P.Div(P.const("d"), P.Div(P.const("c"), "x").as_("inner")),
     numerics=Numerics.ROUNDING,
+    example=example("(float[3] x) => (float[3] y) <float c = {2}, float d = {3}> { a = Div(c, x) y = Mul(a, d) }"),
 )
 def quotient(rw: Rewriter, inner: Op, x: Value, c: Value, d: Value) -> Value:
-    """(c / x) * d -> (c * d) / x; (c / x) / d; d / (x * c) -> (d / c) / x; d / (x / c); d / (c / x) -> x * (d / c)
+    """(c / x) * d -> (c * d) / x; d / (x * c) -> (d / c) / x; likewise (c / x) / d, d / (x / c) and d / (c / x)
 
     Applies to floating-point constants without zeros if the new one is no larger than the larger of them. Computed in
     float64, rounded once.

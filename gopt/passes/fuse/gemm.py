@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from ... import ops
 from ...ir import Op, Value
-from ...rewrite import Numerics, P, RejectError, Rewriter, rule
+from ...rewrite import Numerics, OpPattern, P, Pattern, RejectError, Rewriter, rule
+from ..example import example
 from ._affine import (
     Affine,
     affine_of,
@@ -24,12 +25,22 @@ _gemm = P.Gemm("a", "b", P.opt("c")).as_("op")
 _product = (P.Gemm | P.MatMul)("a", "b", P.opt("c")).as_("op")
 
 
-def _of(data: object) -> object:
+def _of(data: Pattern) -> OpPattern:
     """A product whose first factor is `data`, with constant weights and addend."""
     return (P.Gemm | P.MatMul)(data, P.const(), P.opt(P.const())).as_("op")
 
 
-@rule(batch_norm(_product), numerics=Numerics.ROUNDING, since=_GEMM_7)
+@rule(
+    batch_norm(_product),
+    numerics=Numerics.ROUNDING,
+    since=_GEMM_7,
+    example=example(
+        "(float[3,2] x) => (float[3,2] y) "
+        "<float[2,2] w = {1, 2, 3, 4}, float[2] s = {1, 2}, float[2] t = {3, 4}, float[2] m = {5, 6}, "
+        "float[2] v = {7, 8}> "
+        "{ a = Gemm(x, w) y = BatchNormalization(a, s, t, m, v) }"
+    ),
+)
 def batchnorm(rw: Rewriter, op: Op) -> Value:
     """BatchNormalization(A * B + C) -> Gemm(A, B * k, C * k + d), x * k + d being what the BatchNormalization does
 
@@ -40,7 +51,16 @@ def batchnorm(rw: Rewriter, op: Op) -> Value:
     return Product.of(op).then(rw, batch_norm_affine(rw.root)).gemm(rw)
 
 
-@rule(shifting(_gemm), numerics=Numerics.ROUNDING, since=_GEMM_7)
+@rule(
+    shifting(_gemm),
+    numerics=Numerics.ROUNDING,
+    since=_GEMM_7,
+    example=example(
+        "(float[3,2] x) => (float[3,2] y) "
+        "<float[2,2] w = {1, 2, 3, 4}, float[2] b = {5, 6}, float[2] c = {7, 8}> "
+        "{ a = Gemm(x, w, b) y = Add(a, c) }"
+    ),
+)
 def add(rw: Rewriter, op: Op) -> Value:
     """Gemm(A, B, C) + d -> Gemm(A, B, C + d); likewise - d, and d - Gemm(A, B, C) -> Gemm(A, -B, d - C)
 
@@ -50,7 +70,16 @@ def add(rw: Rewriter, op: Op) -> Value:
     return Product.of(op).then(rw, affine_of(rw.root, op.result)).gemm(rw)
 
 
-@rule(scaling(_gemm), numerics=Numerics.ROUNDING, since=_GEMM_7)
+@rule(
+    scaling(_gemm),
+    numerics=Numerics.ROUNDING,
+    since=_GEMM_7,
+    example=example(
+        "(float[3,2] x) => (float[3,2] y) "
+        "<float[2,2] w = {1, 2, 3, 4}, float[2] b = {5, 6}, float[2] c = {7, 8}> "
+        "{ a = Gemm(x, w, b) y = Mul(a, c) }"
+    ),
+)
 def scale(rw: Rewriter, op: Op) -> Value:
     """Gemm(A, B, C) * d -> Gemm(A, B * d, C * d); likewise / d, and Neg
 
@@ -61,7 +90,14 @@ def scale(rw: Rewriter, op: Op) -> Value:
     return Product.of(op).then(rw, affine_of(rw.root, op.result)).gemm(rw)
 
 
-@rule(P.Add(P.Gemm("a", "b").as_("op"), "c"), numerics=Numerics.ROUNDING, since=_GEMM_7)
+@rule(
+    P.Add(P.Gemm("a", "b").as_("op"), "c"),
+    numerics=Numerics.ROUNDING,
+    since=_GEMM_7,
+    example=example(
+        "(float[3,2] x, float[2] c) => (float[3,2] y) <float[2,2] w = {1, 2, 3, 4}> { a = Gemm(x, w) y = Add(a, c) }"
+    ),
+)
 def add_operand(rw: Rewriter, op: Op, c: Value) -> Value:
     """Gemm(A, B) + c -> Gemm(A, B, c)
 
@@ -70,7 +106,14 @@ def add_operand(rw: Rewriter, op: Op, c: Value) -> Value:
     return _with_operand(rw, Product.of(op), c)
 
 
-@rule(P.Add(P.MatMul("a", "b").as_("op"), "c"), numerics=Numerics.ROUNDING, since=_GEMM_7)
+@rule(
+    P.Add(P.MatMul("a", "b").as_("op"), "c"),
+    numerics=Numerics.ROUNDING,
+    since=_GEMM_7,
+    example=example(
+        "(float[3,2] x, float[2] c) => (float[3,2] y) <float[2,2] w = {1, 2, 3, 4}> { a = MatMul(x, w) y = Add(a, c) }"
+    ),
+)
 def matmul_add(rw: Rewriter, op: Op, c: Value) -> Value:
     """MatMul(A, B) + c -> Gemm(A, B, c)
 
@@ -83,6 +126,11 @@ def matmul_add(rw: Rewriter, op: Op, c: Value) -> Value:
     P.Add(P.Gemm("a", "b", (P.MatMul | P.Gemm)("p", "q").as_("inner")).as_("op"), "c"),
     numerics=Numerics.ROUNDING,
     since=_GEMM_7,
+    example=example(
+        "(float[3,2] x, float[3,2] h) => (float[3,2] y) "
+        "<float[2,2] w = {1, 2, 3, 4}, float[2] c = {5, 6}> "
+        "{ a = MatMul(h, w) b = Gemm(x, w, a) y = Add(b, c) }"
+    ),
 )
 def add_to_addend(rw: Rewriter, op: Op, inner: Op, c: Value) -> Value:
     """Gemm(A, B, MatMul(P, Q)) + c -> Gemm(A, B, Gemm(P, Q, c))
@@ -95,7 +143,17 @@ def add_to_addend(rw: Rewriter, op: Op, inner: Op, c: Value) -> Value:
     return replace(outer, c=replace(product, c=c, beta=1.0).gemm(rw)).gemm(rw)
 
 
-@rule(_of(batch_norm("x", "norm")), numerics=Numerics.ROUNDING, since=_GEMM_7)  # type: ignore[arg-type]
+@rule(
+    _of(batch_norm("x", "norm")),
+    numerics=Numerics.ROUNDING,
+    since=_GEMM_7,
+    example=example(
+        "(float[3,2] x) => (float[3,2] y) "
+        "<float[2,2] w = {1, 2, 3, 4}, float[2] s = {1, 2}, float[2] t = {3, 4}, float[2] m = {5, 6}, "
+        "float[2] v = {7, 8}> "
+        "{ a = BatchNormalization(x, s, t, m, v) y = Gemm(a, w) }"
+    ),
+)
 def batchnorm_before(rw: Rewriter, op: Op, norm: Op, x: Value) -> Value:
     """Gemm(x * k + d, B, C) -> Gemm(x, k * B, C + d * B), the affine map being that of a BatchNormalization
 
@@ -104,7 +162,16 @@ def batchnorm_before(rw: Rewriter, op: Op, norm: Op, x: Value) -> Value:
     return _before(rw, op, x, batch_norm_affine(norm))
 
 
-@rule(_of(shifting("x", "inner")), numerics=Numerics.ROUNDING, since=_GEMM_7)  # type: ignore[arg-type]
+@rule(
+    _of(shifting("x", "inner")),
+    numerics=Numerics.ROUNDING,
+    since=_GEMM_7,
+    example=example(
+        "(float[3,2] x) => (float[3,2] y) "
+        "<float[2,2] w = {1, 2, 3, 4}, float[2] c = {5, 6}> "
+        "{ a = Add(x, c) y = MatMul(a, w) }"
+    ),
+)
 def add_before(rw: Rewriter, op: Op, inner: Op, x: Value) -> Value:
     """Gemm(x + d, B, C) -> Gemm(x, B, C + d * B); likewise x - d and d - x
 
@@ -114,7 +181,16 @@ def add_before(rw: Rewriter, op: Op, inner: Op, x: Value) -> Value:
     return _before(rw, op, x, _per_column(affine_of(inner, x), x))
 
 
-@rule(P.Gemm(scaling("x", "inner"), P.const(), P.opt("c")).as_("op"), numerics=Numerics.ROUNDING, since=_GEMM_7)
+@rule(
+    P.Gemm(scaling("x", "inner"), P.const(), P.opt("c")).as_("op"),
+    numerics=Numerics.ROUNDING,
+    since=_GEMM_7,
+    example=example(
+        "(float[3,2] x) => (float[3,2] y) "
+        "<float[2,2] w = {1, 2, 3, 4}, float[2] c = {5, 6}> "
+        "{ a = Mul(x, c) y = Gemm(a, w) }"
+    ),
+)
 def scale_before(rw: Rewriter, op: Op, inner: Op, x: Value) -> Value:
     """Gemm(x * d, B, C) -> Gemm(x, d * B, C); likewise / d, and Neg
 
@@ -124,7 +200,14 @@ def scale_before(rw: Rewriter, op: Op, inner: Op, x: Value) -> Value:
     return _before(rw, op, x, _per_column(affine_of(inner, x), x))
 
 
-@rule(P.Gemm("a", "b", P.const("", 0)).as_("op"), numerics=Numerics.FINITE, since=11)
+@rule(
+    P.Gemm("a", "b", P.const("", 0)).as_("op"),
+    numerics=Numerics.FINITE,
+    since=11,
+    example=example(
+        "(float[3,2] x) => (float[3,2] y) <float[2,2] w = {1, 2, 3, 4}, float[2] b = {0, 0}> { y = Gemm(x, w, b) }"
+    ),
+)
 def zero_bias(rw: Rewriter, op: Op) -> Value:
     """Gemm(A, B, 0) -> Gemm(A, B)
 
@@ -139,6 +222,9 @@ def zero_bias(rw: Rewriter, op: Op) -> Value:
     | P.Gemm("a", P.Transpose("x").as_("inner").shared(), P.opt("c")).as_("op"),
     numerics=Numerics.ROUNDING,
     since=_GEMM_7,
+    example=example(
+        "(float[2,3] x) => (float[3,2] y) <float[2,2] w = {1, 2, 3, 4}> { a = Transpose(x) y = Gemm(a, w) }"
+    ),
 )
 def transpose_operand(rw: Rewriter, op: Op, inner: Op, x: Value) -> Value:
     """Gemm(Transpose(x), B, C) -> Gemm(x, B, C, transA=1); likewise the second factor
@@ -152,6 +238,9 @@ def transpose_operand(rw: Rewriter, op: Op, inner: Op, x: Value) -> Value:
     P.MatMul(P.Transpose("x").as_("inner"), "b").as_("op") | P.MatMul("a", P.Transpose("x").as_("inner")).as_("op"),
     numerics=Numerics.ROUNDING,
     since=11,
+    example=example(
+        "(float[2,3] x) => (float[3,2] y) <float[2,2] w = {1, 2, 3, 4}> { a = Transpose(x) y = MatMul(a, w) }"
+    ),
 )
 def transpose_matmul(rw: Rewriter, op: Op, inner: Op, x: Value) -> Value:
     """MatMul(Transpose(x), B) -> Gemm(x, B, transA=1); likewise the second factor

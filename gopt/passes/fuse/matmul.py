@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...ir import Array, Op, Shape, Value
 from ...rewrite import Numerics, P, RejectError, Rewriter, rule
+from ..example import example
 from ._affine import (
     FLOATS,
     affine_of,
@@ -21,7 +22,15 @@ from ._affine import (
 _product = P.MatMul("x", P.const("w")).as_("op")
 
 
-@rule(scaling(_product) | scaling(P.MatMul(P.const("w"), "x").as_("op")), numerics=Numerics.ROUNDING)
+@rule(
+    scaling(_product) | scaling(P.MatMul(P.const("w"), "x").as_("op")),
+    numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[3,2] x) => (float[3,2] y) "
+        "<float[2,2] w = {1, 2, 3, 4}, float[2] c = {5, 6}> "
+        "{ a = MatMul(x, w) y = Mul(a, c) }"
+    ),
+)
 def scale(rw: Rewriter, op: Op, x: Value, w: Value) -> Value:
     """MatMul(x, W) * c -> MatMul(x, W * c); likewise / c, Neg, and weights on the left
 
@@ -38,6 +47,11 @@ def scale(rw: Rewriter, op: Op, x: Value, w: Value) -> Value:
 @rule(
     P.MatMul(scaling("x", "inner"), P.const("w")).as_("op") | P.MatMul(P.const("w"), scaling("x", "inner")).as_("op"),
     numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[3,2] x) => (float[3,2] y) "
+        "<float[2,2] w = {1, 2, 3, 4}, float[2] c = {5, 6}> "
+        "{ a = Mul(x, c) y = MatMul(a, w) }"
+    ),
 )
 def scale_before(rw: Rewriter, op: Op, inner: Op, x: Value, w: Value) -> Value:
     """MatMul(x * c, W) -> MatMul(x, c * W); likewise / c, Neg, and weights on the left
@@ -55,6 +69,11 @@ def scale_before(rw: Rewriter, op: Op, inner: Op, x: Value, w: Value) -> Value:
 @rule(
     scaling(P.Add(_product, P.const("b")).as_("add")),
     numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[3,2] x) => (float[3,2] y) "
+        "<float[2,2] w = {1, 2, 3, 4}, float[2] b = {5, 6}, float c = {7}> "
+        "{ a = MatMul(x, w) d = Add(a, b) y = Mul(d, c) }"
+    ),
 )
 def scale_past_add(rw: Rewriter, op: Op, add: Op, x: Value, w: Value, b: Value) -> Value:
     """(MatMul(x, W) + b) * c -> MatMul(x, W * c) + b * c; likewise / c, and Neg
@@ -78,6 +97,11 @@ def scale_past_add(rw: Rewriter, op: Op, add: Op, x: Value, w: Value, b: Value) 
 @rule(
     P.Add(P.MatMul(shifting("x", "inner"), P.const("w")).as_("op"), P.const("b")),
     numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[3,2] x) => (float[3,2] y) "
+        "<float[2,2] w = {1, 2, 3, 4}, float[2] c = {5, 6}, float b = {7}> "
+        "{ a = Add(x, c) d = MatMul(a, w) y = Add(d, b) }"
+    ),
 )
 def add_past_matmul(rw: Rewriter, op: Op, inner: Op, x: Value, w: Value, b: Value) -> Value:
     """MatMul(x + c, W) + b -> MatMul(x, W) + (c * W + b); likewise x - c and c - x
@@ -101,7 +125,15 @@ def add_past_matmul(rw: Rewriter, op: Op, inner: Op, x: Value, w: Value, b: Valu
     return result
 
 
-@rule(P.MatMul(scaling("x", "left"), scaling("y", "right")), numerics=Numerics.ROUNDING)
+@rule(
+    P.MatMul(scaling("x", "left"), scaling("y", "right")),
+    numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[3,2] x, float[2,4] z) => (float[3,4] y) "
+        "<float c = {2}, float d = {3}> "
+        "{ a = Mul(x, c) b = Mul(z, d) y = MatMul(a, b) }"
+    ),
+)
 def two_scales(rw: Rewriter, left: Op, right: Op, x: Value, y: Value) -> Value:
     """MatMul(x * c, y * d) -> MatMul(x * (c * d), y); likewise / c, and Neg
 

@@ -7,6 +7,7 @@ import numpy as np
 from ... import ops
 from ...ir import DType, Op, Value
 from ...rewrite import Numerics, P, RejectError, Rewriter, rule
+from ..example import example
 from ._affine import dtype_of
 from ._pads import own_pads, spatial_pads, with_pads
 
@@ -20,6 +21,11 @@ _VALUE = P.opt(P.const("value"))
 @rule(
     P.MaxPool(P.Pad("x", P.const(), _VALUE, P.opt(P.const()), mode="constant").as_("pad").shared()).as_("pool"),
     numerics=Numerics.FINITE,
+    example=example(
+        "(float[1,1,4,4] x) => (float[1,1,3,3] y) "
+        "<int64[8] p = {0, 0, 1, 1, 0, 0, 0, 0}> "
+        "{ a = Relu(x) b = Pad(a, p) y = MaxPool<kernel_shape = [3, 3]>(b) }"
+    ),
 )
 def pad_max(rw: Rewriter, pool: Op, pad: Op, x: Value, value: Value | None) -> Value:
     """MaxPool(Pad(x, p, value), pads=q) -> MaxPool(x, pads=p+q)
@@ -38,6 +44,11 @@ def pad_max(rw: Rewriter, pool: Op, pad: Op, x: Value, value: Value | None) -> V
         P.Pad("x", P.const(), P.opt(P.const("", 0)), P.opt(P.const()), mode="constant").as_("pad").shared()
     ).as_("pool"),
     numerics=Numerics.FINITE,
+    example=example(
+        "(float[1,1,4,4] x) => (float[1,1,3,3] y) "
+        "<int64[8] p = {0, 0, 1, 1, 0, 0, 0, 0}> "
+        "{ a = Pad(x, p) y = AveragePool<kernel_shape = [3, 3]>(a) }"
+    ),
 )
 def pad_average(rw: Rewriter, pool: Op, pad: Op, x: Value) -> Value:
     """AveragePool(Pad(x, p), pads=q) -> AveragePool(x, pads=p+q, count_include_pad=1)

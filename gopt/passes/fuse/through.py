@@ -10,6 +10,7 @@ from typing import Any
 from ... import ops
 from ...ir import Op, Value
 from ...rewrite import Numerics, P, RejectError, Rewriter, rule
+from ..example import example
 from ._affine import Affine, affine_of, along, batch_norm, batch_norm_affine, shape_of, step
 from ._products import Product
 from ._weights import Kernel, mapped_after, mapped_before
@@ -21,7 +22,15 @@ _moved = _MOVES(_conv, ...).as_("move")
 _reshaped = P.Reshape((P.Gemm | P.MatMul)("a", "b", P.opt("c")).as_("op"), "shape").as_("move")
 
 
-@rule(step(_moved) | batch_norm(_moved), numerics=Numerics.ROUNDING)
+@rule(
+    step(_moved) | batch_norm(_moved),
+    numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[1,2,3,3] x) => (float[1,3,3,2] y) "
+        "<float[2,2,1,1] w = {1, 2, 3, 4}, float[2] c = {5, 6}> "
+        "{ a = Conv(x, w) b = Transpose<perm = [0, 2, 3, 1]>(a) y = Add(b, c) }"
+    ),
+)
 def conv(rw: Rewriter, conv: Op, move: Op) -> Value:
     """move(Conv(x, W, b)) * c + d -> move(Conv(x, W * c, b * c + d)), for move a Squeeze, Unsqueeze or Transpose
 
@@ -45,7 +54,13 @@ def conv(rw: Rewriter, conv: Op, move: Op) -> Value:
 
 
 @rule(
-    _CONV(_MOVES(step("x", "inner"), ...).as_("move"), P.const("w"), P.opt("b")).as_("conv"), numerics=Numerics.ROUNDING
+    _CONV(_MOVES(step("x", "inner"), ...).as_("move"), P.const("w"), P.opt("b")).as_("conv"),
+    numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[1,3,3,2] x) => (float[1,2,3,3] y) "
+        "<float[2,2,1,1] w = {1, 2, 3, 4}, float[2] c = {5, 6}> "
+        "{ a = Sub(x, c) b = Transpose<perm = [0, 3, 1, 2]>(a) y = Conv(b, w) }"
+    ),
 )
 def conv_before(rw: Rewriter, conv: Op, move: Op, inner: Op, x: Value) -> Value:
     """Conv(move(x * c + d), W, b) -> Conv(move(x), W * c, b + d * W), for move a Squeeze, Unsqueeze or Transpose
@@ -62,7 +77,16 @@ def conv_before(rw: Rewriter, conv: Op, move: Op, inner: Op, x: Value) -> Value:
     return mapped_before(rw, conv, _again(rw, move, x), affine)
 
 
-@rule(step(_reshaped), numerics=Numerics.ROUNDING, since=7)
+@rule(
+    step(_reshaped),
+    numerics=Numerics.ROUNDING,
+    since=7,
+    example=example(
+        "(float[6,2] x) => (float[2,3,2] y) "
+        "<float[2,2] w = {1, 2, 3, 4}, float[2] c = {5, 6}, int64[3] r = {2, 3, 2}> "
+        "{ a = MatMul(x, w) b = Reshape(a, r) y = Add(b, c) }"
+    ),
+)
 def gemm(rw: Rewriter, op: Op, move: Op) -> Value:
     """Reshape(Gemm(A, B, C)) * c + d -> Reshape(Gemm(A, B * c, C * c + d)); likewise MatMul of matrices
 

@@ -45,7 +45,7 @@ def fuse() -> Fuse:
 def _fuse(
     text: str, rules: str = "fuse", opset: int = 17, dtype: str = "float32", max_growth: int = 1 << 20, **constants: Any
 ) -> Fused:
-    """Fuse the graph `text` of the ONNX textual syntax, without its name.
+    """Fuse the graph `text` of the ONNX textual syntax, without its name (or a model in it).
 
     Args:
         constants: initializers by name: an array, a number (of rank 0), or a shape, then filled with random numbers.
@@ -66,7 +66,9 @@ def _fuse(
 
 
 def _model(text: str, opset: int, dtype: str, constants: dict[str, Any]) -> bytes:
-    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": {opset}]> g {text}')
+    if not text.startswith("<"):
+        text = f'<ir_version: 8, opset_import: ["": {opset}]> g {text}'
+    model = onnx.parser.parse_model(text)
     for name, what in constants.items():
         if isinstance(what, tuple):
             what = np.random.default_rng(zlib.crc32(name.encode())).uniform(0.5, 2, what).astype(dtype)

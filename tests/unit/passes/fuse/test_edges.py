@@ -167,5 +167,10 @@ def test_random_models_for_the_pattern(given: Rule) -> None:
     assert report.fired or given.name in NEVER_GENERATED
 
 
+@pytest.mark.parametrize("given", RULES, ids=lambda r: r.name)
+def test_the_example_of_a_rule(fuse: Any, given: Rule) -> None:
+    assert fuse(given.example, rules=given.name).fired == [given.name.removeprefix("fuse.")]
+
+
 def test_every_rule_says_what_it_does() -> None:
     assert [r.name for r in RULES if "->" not in r.equation or "Applies" not in r.doc] == []
