@@ -45,12 +45,12 @@ class Source:
         view: for slices that share memory.
     """
 
-    __slots__ = ("_file", "buf", "view")
+    __slots__ = ("_fd", "buf", "view")
 
-    def __init__(self, buf: Buffer, file: FileIO | None = None) -> None:
+    def __init__(self, buf: Buffer, fd: int = -1) -> None:
         self.buf = buf
         self.view = memoryview(buf)
-        self._file = file
+        self._fd = fd
 
     @staticmethod
     def open(path: Path) -> Source:
@@ -59,21 +59,26 @@ class Source:
         Raises:
             OSError: it cannot be opened.
         """
-        file = FileIO(path, "r")
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            size = os.fstat(file.fileno()).st_size
-            if size <= _READ_WHOLE:
-                with file:
-                    return Source(file.readall())
-            return Source(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), file)
+            if os.fstat(fd).st_size > _READ_WHOLE:
+                return Source(mmap.mmap(fd, 0, access=mmap.ACCESS_READ), fd)
+            with FileIO(fd, closefd=False) as file:
+                data = file.readall()
         except BaseException:
-            file.close()
+            os.close(fd)
             raise
+        os.close(fd)
+        return Source(data)
+
+    def __del__(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
 
     def write(self, start: int, end: int, out: FileIO) -> None:
         """Append a part of the source to a file."""
-        if self._file is not None and end - start >= _COPY_BY_KERNEL:
-            copy_range(self._file.fileno(), start, end - start, out)
+        if self._fd >= 0 and end - start >= _COPY_BY_KERNEL:
+            copy_range(self._fd, start, end - start, out)
         else:
             write_all(out, self.view[start:end])
 
