@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ...ir import Function, FunctionKey, Graph, Model, Op, Role, Value, dead_ops
-from ...rewrite import Context, Origin
+from ...rewrite import Context, Numerics, Origin
 from ..base import Pass, register
 
 _Change = tuple[Sequence[Origin], Sequence[Op]]
@@ -19,8 +19,11 @@ class Dead(Pass):
 
     Ops go that no output depends on; optional results that nobody uses, where an op without them computes the same;
     the last results of If, Loop and Scan, with what computes them inside; constants that nothing uses, but never an
-    input, with or without a default; definitions of functions that nobody calls. Random ops go like others. Exact.
+    input, with or without a default; definitions of functions that nobody calls. Random ops go like others. Exact but
+    for the NaN that MaxPool meets.
     """
+
+    numerics = Numerics.FINITE
 
     def run(self, model: Model, ctx: Context) -> None:
         """Remove everything that is dead; one sweep per graph, outer graphs first."""
@@ -74,7 +77,9 @@ class Dead(Pass):
         for slot in range(len(op.outputs) - 1, -1, -1):
             value = op.outputs[slot]
             if value is not None and slot in droppable and _is_unused(graph, value):
-                ctx.edit(self.name, *_drop(graph, op, slot, value))
+                # Without its indices, ONNX Runtime's MaxPool treats NaN in another way.
+                numerics = Numerics.FINITE if op.op_type == "MaxPool" else Numerics.EXACT
+                ctx.edit(self.name, *_drop(graph, op, slot, value), numerics=numerics)
 
     def _source(self, graph: Graph, value: Value, ctx: Context) -> None:
         """Drop an unused constant or capture."""

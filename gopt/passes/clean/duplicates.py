@@ -93,7 +93,7 @@ def _results(op: Op, twin: Op) -> dict[Value, Value]:
             continue
         if new is not None:
             mapping[old] = new
-        elif old.use_count or old.is_output:
+        elif old.is_needed:
             return {}
     return mapping
 

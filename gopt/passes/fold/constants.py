@@ -30,6 +30,8 @@ class Constants(Pass):
     rounding for Exp, Mean, MatMul and their like.
     """
 
+    numerics = Numerics.ROUNDING
+
     max_work: int = option(1 << 30, help="elementary operations that all folding together may take")
 
     def run(self, model: Model, ctx: Context) -> None:
@@ -67,7 +69,7 @@ class _Folder:
             return False
         if (op.domain, op.op_type) in self.calls or (op.attrs and not is_bound(op)) or is_random(op):
             return False
-        return any(v is not None and (v.use_count or v.is_output) for v in op.outputs)
+        return any(v is not None and v.is_needed for v in op.outputs)
 
     def _fold(self, op: Op) -> str:
         """Fold one op; returns why not, or ""."""
@@ -139,7 +141,7 @@ def _constants(op: Op, arrays: tuple[Array, ...]) -> dict[Value, Value] | None:
     """A detached constant for each result that is used; None if an array is missing or of another type."""
     mapping: dict[Value, Value] = {}
     for place, value in enumerate(op.outputs):
-        if value is None or not (value.use_count or value.is_output):
+        if value is None or not value.is_needed:
             continue
         if place >= len(arrays):
             return None

@@ -32,7 +32,7 @@ class Shapes(Pass):
         for graph in model.graphs():
             known += _known_sizes(graph, tracer)
         for value, tensor in reversed(known):
-            if value.graph is not None and (value.use_count or value.is_output):
+            if value.graph is not None and value.is_needed:
                 ctx.replace(self.name, {value: Value("", Role.CONST, tensor, TensorType(tensor.dtype, tensor.shape))})
 
 

@@ -35,11 +35,11 @@ def dropout(rw: Rewriter, x: Value) -> Value:
 
 
 @rule(
-    P.op("Concat", "Sum", "Max", "Min", "Mean")(P.each("xs")),
+    P.op("Sum", "Max", "Min", "Mean")(P.each("xs")),
     example=example("(float[2] x) => (float[2] y) { a = Sum(x) y = Neg(a) }"),
 )
 def single_operand(rw: Rewriter, xs: tuple[Value | None, ...]) -> Value:
-    """Concat(x) -> x, likewise Sum, Max, Min and Mean of one operand
+    """Sum(x) -> x, likewise Max, Min and Mean of one operand
 
     Exact: nothing is combined, and the mean of one number is the number divided by 1.
     """
@@ -54,15 +54,18 @@ def single_operand(rw: Rewriter, xs: tuple[Value | None, ...]) -> Value:
         "(float[2] x) => (float[2] y) <float[0] none = {}> { a = Concat<axis = 0>(none, x) y = Neg(a) }",
     ),
 )
-def concat_empty(rw: Rewriter, xs: tuple[Value | None, ...]) -> Value:
+def concat(rw: Rewriter, xs: tuple[Value | None, ...]) -> Value:
     """Concat(x, empty, ...) -> x
 
-    Applies if every operand but one has a dim of 0 on the axis: it has no elements then. Exact.
+    Applies if there are no operands but x, or only such as provably have a dim of 0 on the axis: they have no elements.
+    Exact.
     """
+    if len(xs) == 1 and xs[0] is not None:
+        return xs[0]
     axis = rw.attr(rw.root, "axis")
     left = [x for x in xs if x is None or not _is_empty(x, axis)]
-    if len(left) != 1 or left[0] is None or len(xs) == 1:
-        raise RejectError("not all operands but one are empty")
+    if len(left) != 1 or left[0] is None:
+        raise RejectError("more than one operand may have elements")
     return unchanged(rw, left[0])
 
 

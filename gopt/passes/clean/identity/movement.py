@@ -18,7 +18,7 @@ _FAR = (1 << 31) - 1
         "{ a = Slice(x, begin, end) y = Neg(a) }",
     ),
 )
-def slice_(rw: Rewriter, x: Value) -> Value:
+def slice(rw: Rewriter, x: Value) -> Value:
     """Slice(x, from the first element, to the last one) -> x
 
     Applies if the step is 1 and the result provably has the shape of x, or all parameters are constant and each axis is

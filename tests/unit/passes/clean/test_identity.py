@@ -139,17 +139,17 @@ FIRES = {
     "slice: by its size": (
         f"{N} <int64[1] b = {{0}}, int64[1] e = {{3}}, int64[1] i = {{1}}, int64[1] s = {{1}}> "
         "{ a = Slice(x, b, e, i, s) y = Neg(a) }",
-        "movement.slice_",
+        "movement.slice",
     ),
     "slice: far beyond": (
         f"{N} <int64[1] b = {{0}}, int64[1] e = {{2147483647}}, int64[1] i = {{0}}> "
         "{ a = Slice(x, b, e, i) y = Neg(a) }",
-        "movement.slice_",
+        "movement.slice",
     ),
     "slice: a dim of one, backwards": (
         "(float[1,3] x) => (float[1,3] y) <int64[1] b = {0}, int64[1] e = {-9}, int64[1] i = {0}, int64[1] s = {-1}> "
         "{ a = Slice(x, b, e, i, s) y = Neg(a) }",
-        "movement.slice_",
+        "movement.slice",
     ),
     "pad: reflect": (
         f'{X} <int64[4] p = {{0,0,0,0}}> {{ a = Pad<mode = "reflect">(x, p) y = Neg(a) }}',
@@ -173,7 +173,7 @@ FIRES = {
         '{ a = Resize<mode = "cubic">(x, "", "", s) y = Neg(a) }',
         "resize.interpolated",
     ),
-    "concat: one operand": (f"{X} {{ a = Concat<axis = 0>(x) y = Neg(a) }}", "copies.single_operand"),
+    "concat: one operand": (f"{X} {{ a = Concat<axis = 0>(x) y = Neg(a) }}", "copies.concat"),
     "dropout: explicitly not in training": (
         f"{X} <float r = {{0.5}}> {{ f = Constant<value = bool {{0}}>() a = Dropout(x, r, f) y = Neg(a) }}",
         "copies.dropout",
@@ -207,7 +207,7 @@ OLD = {
     "Reshape 1": (1, f"{X} {{ a = Reshape<shape = [2, 3]>(x) y = Neg(a) }}", "reshape.same_shape", False),
     "Dropout 6": (6, f"{X} {{ a = Dropout<is_test = 1>(x) y = Neg(a) }}", "copies.dropout", False),
     "Dropout 10": (10, f"{X} {{ a = Dropout(x) y = Neg(a) }}", "copies.dropout", True),
-    "Slice 9": (9, f"{X} {{ a = Slice<starts = [0], ends = [9], axes = [1]>(x) y = Neg(a) }}", "movement.slice_", True),
+    "Slice 9": (9, f"{X} {{ a = Slice<starts = [0], ends = [9], axes = [1]>(x) y = Neg(a) }}", "movement.slice", True),
     "Pad 2": (8, f"{X} {{ a = Pad<pads = [0, 0, 0, 0]>(x) y = Neg(a) }}", "movement.pad", True),
     "Squeeze 11": (
         11,
@@ -335,6 +335,7 @@ KEEPS = {
     ),
     "split": "(float[4] x) => (float[2] y, float[2] z) { y, z = Split<num_outputs = 2>(x) }",
     "concat": "(float[2] x) => (float[4] y) { y = Concat<axis = 0>(x, x) }",
+    "concat: of what may be empty": ("(float[2] x, float[N] z) => (float y) { a = Concat<axis = 0>(x, z) y = Neg(a) }"),
     "dropout: its mask": "(float[2] x) => (float[2] y, bool[2] z) { a, z = Dropout(x) y = Neg(a) }",
     "identity: of an input at an output": f"{X} {{ y = Identity(x) }}",
     "identity: of an output at an output": f"{X[:-1]}, float[2,3] z) {{ z = Exp(x) y = Identity(z) }}",
