@@ -66,7 +66,7 @@ def seconds(path: Path, out: Path, runs: int) -> tuple[float, int]:
     best, left = float("inf"), 0
     for _ in range(runs):
         start = time.process_time()
-        result = gopt.run(path, output=out, verify=False, overwrite=True)
+        result = gopt.run(path, output=out, verify=False)
         best = min(best, time.process_time() - start)
         left = result.model.count_ops()
     return best, left

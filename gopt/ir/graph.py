@@ -137,7 +137,16 @@ class Graph:
         """Number of uses of `value` by ops of this graph."""
         return sum(map(len, self._succ[value].values()))
 
-    def users(self, value: Value) -> Iterable[Op]:
+    def has_one_use(self, value: Value) -> bool:
+        """True if exactly one operand slot of one op takes `value`."""
+        users = self._succ[value]
+        return len(users) == 1 and len(next(iter(users.values()))) == 1
+
+    def needs(self, value: Value) -> bool:
+        """True if an op of this graph uses `value` or it is exported."""
+        return bool(self._succ[value]) or value in self._exported
+
+    def users(self, value: Value) -> Collection[Op]:
         """The ops that use `value`, each once."""
         return self._succ[value].keys()
 

@@ -201,8 +201,18 @@ class Value:
 
     @property
     def use_count(self) -> int:
-        """Number of uses by ops; an op that takes the value twice counts twice."""
+        """Number of uses by ops; one that takes the value twice counts twice. Looks at every user."""
         return self.graph.use_count(self) if self.graph is not None else 0
+
+    @property
+    def has_one_use(self) -> bool:
+        """True if exactly one operand slot of one op takes it. Costs the same however many users there are."""
+        return self.graph is not None and self.graph.has_one_use(self)
+
+    @property
+    def is_needed(self) -> bool:
+        """True if an op uses it or the graph exports it. Costs the same however many users there are."""
+        return self.graph is not None and self.graph.needs(self)
 
     @property
     def is_output(self) -> bool:

@@ -212,7 +212,7 @@ class _Touched:
 def _around(value: Value) -> Iterable[Op]:
     if value.graph is None or value.role is not Role.RESULT:
         return ()
-    users = tuple(value.graph.users(value)) if value.use_count <= 1 else ()
+    users = tuple(value.graph.users(value)) if value.has_one_use else ()
     producer = value.producer
     return users if producer is None else (producer, *users)
 

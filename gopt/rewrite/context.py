@@ -91,7 +91,7 @@ class Context:
             if graph is None or (why := self._refusal(rule, key, Numerics.EXACT)):
                 self.why = "" if graph is None else why
                 continue
-            if any(v is not None and (v.use_count or v.is_output) for v in op.outputs):
+            if any(v is not None and v.is_needed for v in op.outputs):
                 continue
             operands = operands_of(op)
             graph.remove(op)
@@ -197,7 +197,7 @@ def _growth(mapping: Mapping[Value, Value], staged: Sequence[Op]) -> int:
             continue
         seen[died] = None
         for value in died.inputs:
-            if value is None or value in kept or value.use_count != 1 or value.is_output:
+            if value is None or value in kept or not value.has_one_use or value.is_output:
                 continue
             if value.role is Role.CONST:
                 freed[value] = None
@@ -267,7 +267,7 @@ def release(graph: Graph, values: Mapping[Value, None]) -> None:
     for value in values:
         if value.graph is not graph or value.role not in (Role.CONST, Role.CAPTURE):
             continue
-        if value.use_count or value.is_output:
+        if value.is_needed:
             continue
         outer = value.outer
         graph.drop(value)
@@ -277,7 +277,7 @@ def release(graph: Graph, values: Mapping[Value, None]) -> None:
 
 def _release_outer(outer: Value) -> None:
     graph = outer.graph
-    if graph is None or outer.use_count or outer.is_output:
+    if graph is None or outer.is_needed:
         return
     if outer.role is Role.RESULT and outer.producer is not None:
         for op in dead_ops(graph, [outer.producer]):

@@ -238,7 +238,7 @@ class Driver:
                 for user in tuple(graph.users(new)):
                     self._push_below(user)
         for value in operands:
-            if value.graph is graph and value.role is Role.RESULT and value.use_count == 1:
+            if value.graph is graph and value.role is Role.RESULT and value.has_one_use:
                 for user in tuple(graph.users(value)):
                     self._push_below(user)
 
@@ -291,7 +291,7 @@ def _mapping(rule: Rule, op: Op, built: object) -> dict[Value, Value] | str:
     if not mapping:
         raise PassError(f"rule {rule.name} returned no value", rule.name)
     for value in op.outputs:
-        if value is not None and value not in mapping and (value.is_output or value.use_count):
+        if value is not None and value not in mapping and value.is_needed:
             return f"result {value.name!r} of {op.label} is used"
     return mapping
 

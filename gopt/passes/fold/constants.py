@@ -116,7 +116,7 @@ def _freed(op: Op) -> int:
     graph = op.graph
     assert graph is not None
     operands = dict.fromkeys(v for v in op.inputs if v is not None and v.role is Role.CONST and not v.is_output)
-    return sum(v.tensor.nbytes for v in operands if v.tensor is not None and len(tuple(graph.users(v))) == 1)
+    return sum(v.tensor.nbytes for v in operands if v.tensor is not None and len(graph.users(v)) == 1)
 
 
 def _largest(op: Op) -> int | None:
