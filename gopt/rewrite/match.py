@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -47,35 +47,17 @@ class Match:
 
 _EMPTY = Match({}, (), ())
 _NONE: tuple[Match, ...] = ()
+_Pairs = list[tuple[Pattern, Any]]
 
 
 def matches(pattern: Pattern, op: Op) -> Sequence[Match]:
     """All ways in which `pattern` fits with `op` as its root, in the order in which they are to be tried."""
     if isinstance(pattern, OpPattern):
-        return _match_op(pattern, op, _EMPTY, root=True)
+        return _match_op(pattern, op, _EMPTY, root=True) if op_test(pattern)(op) else _NONE
     found: list[Match] = []
     for choice in pattern.choices if isinstance(pattern, Either) else ():
-        if isinstance(choice, OpPattern):
-            found.extend(_match_op(choice, op, _EMPTY, root=True))
+        found.extend(matches(choice, op))
     return found
-
-
-def could_match(pattern: Pattern, value: Value | None) -> bool:
-    """A quick look: False if the pattern surely does not fit, judged by the value and the type of its producer."""
-    if isinstance(pattern, Optional_):
-        return value is None or could_match(pattern.inner, value)
-    if value is None:
-        return False
-    if isinstance(pattern, OpPattern):
-        if value.role is not Role.RESULT:
-            return False
-        op = value.producer
-        return op is not None and op.op_type in pattern.types and op.domain == pattern.domain
-    if isinstance(pattern, Const):
-        return value.const is not None
-    if isinstance(pattern, Either):
-        return any(could_match(c, value) for c in pattern.choices)
-    return True
 
 
 def _match_value(pattern: Pattern, value: Value | None, so_far: Match) -> Sequence[Match]:
@@ -94,70 +76,157 @@ def _match_value(pattern: Pattern, value: Value | None, so_far: Match) -> Sequen
             return _NONE
         return _match_op(pattern, op, so_far, root=False)
     if isinstance(pattern, Either):
-        return [m for choice in pattern.choices for m in _match_value(choice, value, so_far)]
+        return [m for c in pattern.choices if value_test(c)(value) for m in _match_value(c, value, so_far)]
     return _NONE
 
 
 def _match_op(pattern: OpPattern, op: Op, so_far: Match, root: bool) -> Sequence[Match]:
-    if op.op_type not in pattern.types or op.domain != pattern.domain:
-        return _NONE
-    operands = ops.operands(op)
-    named, attributes = keywords(pattern, op.op_type)
-    straight = _pairs(pattern, pattern.operands, named, operands)
-    swapped = None
-    if len(pattern.operands) == 2 and len(operands) == 2 and not named and _commutes(op):
-        swapped = _pairs(pattern, pattern.operands[::-1], named, operands)
-    if straight is None and swapped is None:
-        return _NONE
+    """Bind the captures of an op that has passed the pattern's structural test."""
     if not pattern.any_version and not ops.is_current(op):
         return _NONE
-    for name, wanted in attributes:
+    form = _form(pattern, op.op_type)
+    for name, wanted in form.attributes:
         if not _attr_fits(ops.attribute(op, name), wanted):
             return _NONE
     bound = so_far.bind(pattern.name, op)
     if bound is None:
         return _NONE
     bound = bound.with_op(op, pinned=not root and not pattern.is_shared)
+    operands = ops.operands(op)
+    if form.swapped is None:
+        return _match_all(form.pairs(form.straight, operands), bound)
     found: list[Match] = []
-    for pairs in (straight, swapped):
-        if pairs is not None:
-            found.extend(_match_all(pairs, bound))
+    for order in (form.straight, form.swapped):
+        if form.fits(order, operands):
+            found.extend(_match_all(form.pairs(order, operands), bound))
     return found
 
 
-_Pairs = list[tuple[Pattern, Any]]
+_Test = Callable[[Value | None], bool]
+_Order = tuple[tuple[int, Pattern, _Test], ...]
 
 
-def _pairs(
-    pattern: OpPattern,
-    positional: tuple[Pattern, ...],
-    named: tuple[tuple[int, Pattern], ...],
-    operands: tuple[Value | None, ...],
-) -> _Pairs | None:
-    """Operand patterns with what they are to fit; None if a quick look says that one does not."""
-    pairs: _Pairs = []
-    count = len(operands)
-    closed = not pattern.open_end and bool(positional or named)
-    taken = len(positional)
-    for slot, wanted in enumerate(positional):
-        if isinstance(wanted, Each):
-            pairs.append((wanted, operands[slot:]))
-            closed = False
-            continue
-        value = operands[slot] if slot < count else None
-        if not could_match(wanted, value):
-            return None
-        pairs.append((wanted, value))
-    for slot, wanted in named:
-        value = operands[slot] if slot < count else None
-        if not could_match(wanted, value):
-            return None
-        pairs.append((wanted, value))
-    if closed and count > taken:
-        known = {slot for slot, _ in named}
-        if any(operands[slot] is not None and slot not in known for slot in range(taken, count)):
-            return None
-    return pairs
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A pattern made ready for one operator type.
+
+    Attributes:
+        straight: slot, pattern and structural test of each operand.
+        swapped: the same for the other order of a commutative operator's two operands, if that differs.
+        known: slots that may be occupied; None if any may.
+        attributes: name and wanted value.
+    """
+
+    straight: _Order
+    swapped: _Order | None
+    known: frozenset[int] | None
+    attributes: tuple[tuple[str, Any], ...]
+
+    def fits(self, order: _Order, operands: tuple[Value | None, ...]) -> bool:
+        """True if operands in this order pass the structural tests."""
+        count = len(operands)
+        for slot, _, test in order:
+            if not test(operands[slot] if slot < count else None):
+                return False
+        if self.known is None or count <= len(order):
+            return True
+        return all(operands[slot] is None or slot in self.known for slot in range(count))
+
+    @staticmethod
+    def pairs(order: _Order, operands: tuple[Value | None, ...]) -> _Pairs:
+        """Each operand pattern with what it is to match."""
+        count = len(operands)
+        return [
+            (pattern, operands[slot:] if isinstance(pattern, Each) else operands[slot] if slot < count else None)
+            for slot, pattern, _ in order
+        ]
+
+
+@cache
+def _form(pattern: OpPattern, op_type: str) -> _Form:
+    named, attributes = keywords(pattern, op_type)
+    wanted = [*enumerate(pattern.operands), *named]
+    variadic = any(isinstance(p, Each) for _, p in wanted)
+    known = None if pattern.open_end or variadic or not wanted else frozenset(slot for slot, _ in wanted)
+    straight = tuple((slot, p, value_test(p)) for slot, p in wanted)
+    swapped = None
+    found = ops.find(op_type, pattern.domain)
+    if found is not None and found.commutative and len(pattern.operands) == 2 and not named and not variadic:
+        first, second = pattern.operands
+        swapped = ((0, second, value_test(second)), (1, first, value_test(first)))
+    return _Form(straight, swapped, known, attributes)
+
+
+@cache
+def op_test(pattern: OpPattern) -> Callable[[Op], bool]:
+    """A structural test of an op and what is above it: operator types, constants, absent operands; no captures."""
+    types, domain = frozenset(pattern.types), pattern.domain
+    forms: dict[str, _Form] = {}
+
+    def test(op: Op) -> bool:
+        op_type = op.op_type
+        if op_type not in types or op.domain != domain:
+            return False
+        form = forms.get(op_type)
+        if form is None:
+            form = forms[op_type] = _form(pattern, op_type)
+        operands = ops.operands(op)
+        if form.fits(form.straight, operands):
+            return True
+        return form.swapped is not None and len(operands) == 2 and form.fits(form.swapped, operands)
+
+    return test
+
+
+@cache
+def value_test(pattern: Pattern) -> _Test:
+    """The structural test of an operand."""
+    if isinstance(pattern, Optional_):
+        inner = value_test(pattern.inner)
+        return lambda value: value is None or inner(value)
+    if isinstance(pattern, Const):
+        return _is_const
+    if isinstance(pattern, (Any_, Each)):
+        return _is_there if isinstance(pattern, Any_) else _is_anything
+    if isinstance(pattern, OpPattern):
+        return _any_producer([pattern])
+    if isinstance(pattern, Either):
+        if all(isinstance(c, OpPattern) for c in pattern.choices):
+            return _any_producer([c for c in pattern.choices if isinstance(c, OpPattern)])
+        tests = [value_test(c) for c in pattern.choices]
+        return lambda value: any(test(value) for test in tests)
+    return _is_anything
+
+
+def _any_producer(patterns: list[OpPattern]) -> _Test:
+    """True for a value whose producer passes the test of one of the patterns; the producer is looked up once."""
+    by_type: dict[str, list[Callable[[Op], bool]]] = {}
+    for pattern in patterns:
+        for op_type in pattern.types:
+            by_type.setdefault(op_type, []).append(op_test(pattern))
+
+    def test(value: Value | None) -> bool:
+        if value is None or value.role is not Role.RESULT:
+            return False
+        op = value.producer
+        if op is None:
+            return False
+        tests = by_type.get(op.op_type)
+        return tests is not None and any(test(op) for test in tests)
+
+    return test
+
+
+def _is_there(value: Value | None) -> bool:
+    return value is not None
+
+
+def _is_anything(value: Value | None) -> bool:
+    return True
+
+
+def _is_const(value: Value | None) -> bool:
+    return value is not None and value.const is not None
 
 
 def _match_all(pairs: _Pairs, so_far: Match) -> Sequence[Match]:
@@ -188,11 +257,6 @@ def keywords(pattern: OpPattern, op_type: str) -> _Keywords:
         else:
             attributes.append((name, tuple(wanted) if isinstance(wanted, list) else wanted))
     return tuple(sorted(operands, key=lambda p: p[0])), tuple(attributes)
-
-
-def _commutes(op: Op) -> bool:
-    found = ops.opdef(op)
-    return found is not None and found.commutative
 
 
 def _attr_fits(have: Any, wanted: Any) -> bool:
