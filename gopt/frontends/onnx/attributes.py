@@ -26,7 +26,7 @@ from ..wire import (
     varint,
 )
 from .external import Folder
-from .schema import check
+from .schema import MESSAGES, check
 from .tensors import read_tensor
 
 NAME, KIND, DOC, REF = 1, 20, 13, 21
@@ -136,9 +136,13 @@ class AttributeReader:
             raise Damaged(f"attribute {name!r}: there is no kind of attribute {number}")
         if kind is AttrKind.UNDEFINED and values:
             kind = _KIND_OF_FIELD[next(iter(values))]  # before IR version 2 the kind was not written
+        found = [] if ref else values.pop(_FIELD.get(kind, 0), [])
+        for field, unused in values.items():  # passed on unread
+            for wire, at, stop in unused:
+                if wire == BYTES and field in MESSAGES["Attribute"]:
+                    check(buf, at, stop, MESSAGES["Attribute"][field])
         if ref:
             return name, Attr(kind, None, ref, buf[start:end])
-        found = values.get(_FIELD.get(kind, 0), [])
         raw = self._without(start, end, _FIELD[kind]) if kind in _PARTS else buf[start:end]
         return name, Attr(kind, self._value(name, kind, found), "", raw)
 

@@ -5,6 +5,7 @@ Source: ONNX documentation, "External Data"; onnx.proto, TensorProto.external_da
 
 from __future__ import annotations
 
+import os
 import stat
 from io import FileIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -101,7 +102,7 @@ class Folder:
         if ".." in parts or ".." in PureWindowsPath(name).parts:
             raise ModelError("it leads outside of the model's folder")
         home = self._path.resolve()
-        path = (home / name).resolve(strict=True)
+        path = Path(os.path.realpath(home / name, strict=True))
         if not path.is_relative_to(home):
             raise ModelError("it leads outside of the model's folder")
         status = path.stat()
@@ -127,19 +128,20 @@ class DataFile:
     def __init__(self, name: str) -> None:
         self.name = name
         self.size = 0
-        self._offsets: dict[int, int] = {}
+        self._offsets: dict[object, int] = {}
         self._tensors: list[tuple[int, Tensor]] = []
 
     def put(self, tensor: Tensor) -> int:
-        """The place of a tensor's data; the same tensor has one place."""
-        known = self._offsets.get(id(tensor))
+        """The place of a tensor's data; the same tensor, or part of a file, has one place."""
+        key: object = (tensor.path, tensor.offset, tensor.length) if isinstance(tensor, FileTensor) else id(tensor)
+        known = self._offsets.get(key)
         if known is not None:
             return known
         size = tensor.nbytes
         align = _ALIGN_LARGE if size >= _LARGE else _ALIGN_SMALL
         offset = self.size + -self.size % align
         self.size = offset + size
-        self._offsets[id(tensor)] = offset
+        self._offsets[key] = offset
         self._tensors.append((offset, tensor))
         return offset
 

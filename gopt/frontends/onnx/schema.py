@@ -8,7 +8,7 @@ MAX_DEPTH = 100
 """Messages inside messages; protobuf's own limit."""
 
 # Field numbers of the sub-messages of each message (onnx.proto); all other fields are plain data.
-_MESSAGES: dict[str, dict[int, str]] = {
+MESSAGES: dict[str, dict[int, str]] = {
     "Attribute": {
         5: "Tensor",
         6: "Graph",
@@ -60,7 +60,7 @@ def check(buf: Buffer, pos: int, end: int, message: str, depth: int = 0) -> None
     """
     if depth > MAX_DEPTH:
         raise Damaged(f"messages nest deeper than {MAX_DEPTH}")
-    inner = _MESSAGES[message]
+    inner = MESSAGES[message]
     for number, kind, _, start, stop in fields(buf, pos, end):
         if kind == BYTES and number in inner:
             check(buf, start, stop, inner[number], depth + 1)
