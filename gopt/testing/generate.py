@@ -105,6 +105,13 @@ class _Maker:
             self.named[name] = leaf
         return leaf
 
+    def then(self, op_type: str, value: Value) -> Value:
+        """The result of one more op, of this value."""
+        extra = Op(op_type, [value])
+        extra.imports = self.graph.opsets
+        infer_op(extra)
+        return self.graph.add(extra).result
+
     def data(self, need: Slot) -> Array:
         if need.data is not None:
             return need.data.astype(self.dtype.numpy) if need.data.dtype.kind == "f" else need.data
@@ -129,11 +136,19 @@ def generate(rule: Rule, rng: Rng, opset: int = 18) -> Model | None:
     if any(static_shape(v.type) is None for v in results):
         return None
     for value in results:
-        maker.graph.set_output(len(maker.graph.outputs), value)
+        maker.graph.set_output(len(maker.graph.outputs), _used(maker, value))
     _mutate(maker, results)
     if not maker.graph.inputs:
         return None
     return Model(maker.graph)
+
+
+def _used(maker: _Maker, value: Value) -> Value:
+    """The value, or what another op makes of it: an output that would become an input is never rewritten."""
+    floats = isinstance(value.type, TensorType) and value.type.dtype.is_float
+    if maker.rng.random() < 0.5:
+        return value
+    return maker.then("Neg" if floats else "Identity", value)
 
 
 def _mutate(maker: _Maker, results: list[Value]) -> None:
@@ -144,10 +159,7 @@ def _mutate(maker: _Maker, results: list[Value]) -> None:
     if maker.mutation == "export interior":
         maker.graph.set_output(len(maker.graph.outputs), value)
     elif maker.mutation == "use interior twice":
-        extra = Op("Neg", [value])
-        extra.imports = maker.graph.opsets
-        infer_op(extra)
-        maker.graph.set_output(len(maker.graph.outputs), maker.graph.add(extra).result)
+        maker.graph.set_output(len(maker.graph.outputs), maker.then("Neg", value))
 
 
 def feeds(model: Model, rng: Rng) -> Iterator[tuple[str, Array]]:
