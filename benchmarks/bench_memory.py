@@ -2,7 +2,7 @@
 
     python benchmarks/bench_memory.py [--gigabytes 2.3]
 
-Makes a chain of MatMuls whose weights lie in a file beside the model (sparse on disk where the file system can), runs
+Makes a chain of MatMuls whose weights lie in a file beside the model and runs
 `gopt run --no-verify` on it in a process of its own and prints that process's highest resident set.
 """
 
@@ -26,10 +26,9 @@ def make(path: Path, gigabytes: float) -> int:
     nbytes = SIDE * SIDE * 4
     count = max(1, round(gigabytes * 1e9 / nbytes))
     data = path.with_suffix(".data")
-    block = os.urandom(1 << 20)
     with data.open("wb") as file:
-        for _ in range(count * nbytes // len(block)):
-            file.write(block)
+        for _ in range(count):  # weights that differ: equal ones would become one
+            file.write(os.urandom(1 << 20) * (nbytes >> 20))
     weights, nodes, value = [], [], "x"
     for index in range(count):
         tensor = TensorProto(name=f"w{index}", data_type=TensorProto.FLOAT, dims=[SIDE, SIDE])
