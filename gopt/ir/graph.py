@@ -536,6 +536,10 @@ class Graph:
         for start in sorted(self._ops, key=_by_order):
             if start in done:
                 continue
+            if all([p in done for v in pred[start] for p in pred[v]]):  # a list: nearly always short and all true
+                done.add(start)
+                result.append(start)
+                continue
             stack = [start]
             open_: dict[Op, None] = {}
             while stack:

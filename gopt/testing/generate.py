@@ -97,10 +97,7 @@ class _Maker:
             data = self.data(need) if value is None else np.full(need.shape, value, self.dtype.numpy)
             leaf = Value("", Role.CONST, ArrayTensor(data), TensorType(ArrayTensor(data).dtype, data.shape))
         else:
-            leaf = Value(self.graph.names.fresh("x"))
-            leaf.declared = Declared(type_)
-            leaf.type = type_
-            self.graph.add_input(leaf)
+            leaf = self.input(type_)
         if name:
             self.named[name] = leaf
         return leaf
@@ -111,6 +108,18 @@ class _Maker:
         extra.imports = self.graph.opsets
         infer_op(extra)
         return self.graph.add(extra).result
+
+    def input(self, type_: TensorType) -> Value:
+        """A graph input, or more often what an op makes of one: an output cannot be an input renamed."""
+        value = Value(self.graph.names.fresh("x"))
+        value.declared = Declared(type_)
+        value.type = type_
+        self.graph.add_input(value)
+        if self.rng.random() < 0.3:
+            return value
+        op = ops.make("Softsign", [value], {}, opsets=self.graph.opsets)
+        infer_op(op)
+        return self.graph.add(op).result
 
     def data(self, need: Slot) -> Array:
         if need.data is not None:
@@ -163,10 +172,11 @@ def _mutate(maker: _Maker, results: list[Value]) -> None:
 
 
 def feeds(model: Model, rng: Rng) -> Iterator[tuple[str, Array]]:
-    """Random arrays for a generated model's inputs; above zero throughout, so that no op meets a pole."""
+    """Random arrays for a generated model's inputs, of both signs; now and then above zero only, off every pole."""
+    low = 0.3 if rng.random() < 0.5 else -2.0
     for value in model.graph.inputs:
         type_ = value.declared.type if value.declared is not None else None
         shape = static_shape(type_)
         if not isinstance(type_, TensorType) or shape is None:
             raise NoPlanError
-        yield value.name, rng.uniform(0.3, 2.0, shape).astype(type_.dtype.numpy)
+        yield value.name, rng.uniform(low, 2.0, shape).astype(type_.dtype.numpy)
