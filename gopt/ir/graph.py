@@ -49,6 +49,7 @@ class Graph:
         opsets: domain -> imported version; one dict shared by a model's graph and all its bodies.
         names: names in use, shared likewise.
         version: counts edits of this graph (bodies count their own).
+        kept: values that something outside the dataflow refers to by name (a quantization annotation): they stay.
         dirty: ops whose types must be inferred (again), in the order in which they became so.
         extras: wire fields that the IR does not interpret, kept for saving.
     """
@@ -63,6 +64,7 @@ class Graph:
         self.opsets: dict[str, int] = {} if opsets is None else opsets
         self.names = Names() if names is None else names
         self.version = 0
+        self.kept: dict[Value, None] = {}
         self.dirty: dict[Op, None] = {}
         self.listeners: list[Listener] = []
         self.extras: Any = None
@@ -143,8 +145,8 @@ class Graph:
         return len(users) == 1 and len(next(iter(users.values()))) == 1
 
     def needs(self, value: Value) -> bool:
-        """True if an op of this graph uses `value` or it is exported."""
-        return bool(self._succ[value]) or value in self._exported
+        """True if an op of this graph uses `value`, it is exported, or kept."""
+        return bool(self._succ[value]) or value in self._exported or value in self.kept
 
     def users(self, value: Value) -> Collection[Op]:
         """The ops that use `value`, each once."""
@@ -415,7 +417,7 @@ class Graph:
         Raises:
             GraphError: it is used, exported, a formal input or the result of an op.
         """
-        if self._succ[value] or self._pred[value] or value in self._exported or value.role is Role.INPUT:
+        if self.needs(value) or self._pred[value] or value.role is Role.INPUT:
             raise GraphError(f"{value!r} is still used")
         if value.role is Role.CAPTURE and self.owner is not None:
             outer = self.owner.captures.pop(value)

@@ -13,6 +13,8 @@ from ..ir import Graph, Model, Op, Role, TensorType, Type, Value, dead_ops
 from .ledger import Ledger, Numerics, Origin
 
 MEGABYTE = 1 << 20
+_TINY = 64
+"""Bytes of new constants that are not worth finding out what they replace."""
 
 
 class Context:
@@ -185,8 +187,8 @@ def _growth(mapping: Mapping[Value, Value], staged: Sequence[Op]) -> int:
     for op in staged:
         came.update((v, None) for v in op.inputs if v is not None and v.graph is None and v.tensor is not None)
     total = sum(v.tensor.nbytes for v in came if v.tensor is not None)
-    if total <= 1 << 12:
-        return total
+    if total <= _TINY:
+        return 0
     freed: dict[Value, None] = {}
     todo = [made for old in mapping if (made := old.producer) is not None]
     seen: dict[Op, None] = {}

@@ -121,7 +121,7 @@ _OPTIONAL: dict[str, tuple[int, ...]] = {
 
 
 def _is_unused(graph: Graph, value: Value) -> bool:
-    return not graph.users(value) and not graph.exports(value)
+    return not graph.needs(value)
 
 
 def _drop(graph: Graph, op: Op, slot: int, value: Value) -> tuple[list[str], Callable[[], _Change]]:

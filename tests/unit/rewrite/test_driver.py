@@ -265,14 +265,34 @@ def test_a_constant_of_the_interior_dies_with_it() -> None:
     assert not net.graph.constants
 
 
-def test_growth_is_bounded() -> None:
-    big = Rule("test.big", P.Relu("x"), lambda rw, x: rw.Add(x, rw.const(np.zeros((2, 3), np.float32))))
-    net = chain("Relu")
-    ctx = net.apply(big, max_growth=23)
-    assert net.types == ["Relu"]
-    assert "enlarge" in ctx.ledger.rejections[0].reason
-    net.apply(big, max_growth=24)
+@pytest.mark.parametrize("limit, result", [(255, ["Relu"]), (256, ["Add"])])
+def test_growth_is_bounded(limit: int, result: list[str]) -> None:
+    big = Rule("test.big", P.Relu("x"), lambda rw, x: rw.Add(x, rw.const(np.zeros((8, 8), np.float32))))
+    net = Net()
+    square = net.input("square", TensorType(DType.FLOAT, (8, 8)))
+    net.export(net.op("Relu", square).result)
+    ctx = net.apply(big, max_growth=limit)
+    assert net.types == result
+    assert ("enlarge" in ctx.ledger.rejections[0].reason) if ctx.ledger.rejections else result == ["Add"]
+
+
+def test_a_constant_that_frees_another_is_no_growth() -> None:
+    scaled = Rule("test.scaled", P.Mul("x", P.const("c")), lambda rw, x, c: rw.Add(x, rw.const(rw.array(c) + 1)))
+    net = Net()
+    square = net.input("square", TensorType(DType.FLOAT, (8, 8)))
+    net.export(net.op("Mul", square, net.const(np.ones((8, 8)))).result)
+    net.apply(scaled, max_growth=0)
     assert net.types == ["Add"]
+
+
+def test_a_kept_constant_stays() -> None:
+    drop = Rule("test.drop", P.Mul("x", P.const("c")), lambda rw, x, c: rw.Abs(x))
+    net = Net()
+    scale = net.const(2.0)
+    net.graph.kept[scale] = None
+    net.export(net.op("Mul", net.x, scale).result)
+    net.apply(drop)
+    assert net.graph.constants == [scale]
 
 
 def test_limit_commits_a_prefix() -> None:
