@@ -538,7 +538,7 @@ class Graph:
         for start in sorted(self._ops, key=_by_order):
             if start in done:
                 continue
-            if all([p in done for v in pred[start] for p in pred[v]]):  # a list: nearly always short and all true
+            if all([p in done for v in pred[start] for p in pred[v]]):  # noqa: C419 - short, nearly always all true
                 done.add(start)
                 result.append(start)
                 continue

@@ -69,7 +69,7 @@ class Model:
         return self.graph.opsets
 
     def symbol(self, name: str) -> Symbol:
-        """The symbol for a named dimension of the model; a fresh one for what exporters write when they know no name."""
+        """The symbol for a named dimension of the model; a fresh one for what stands for a name that nobody knew."""
         if name in _NAMELESS:
             return Symbol()
         found = self.symbols.get(name)

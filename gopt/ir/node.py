@@ -211,7 +211,7 @@ class Value:
 
     @property
     def is_needed(self) -> bool:
-        """True if an op uses it, the graph exports it, or it is to be kept. Costs the same however many users there are."""
+        """True if an op uses it, the graph exports it, or it is kept. Costs the same however many users there are."""
         return self.graph is not None and self.graph.needs(self)
 
     @property
