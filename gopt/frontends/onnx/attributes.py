@@ -28,6 +28,7 @@ from ..wire import (
 from .external import Folder
 from .schema import MESSAGES, check
 from .tensors import read_tensor
+from .types import TypeMessage
 
 NAME, KIND, DOC, REF = 1, 20, 13, 21
 # The field that holds a value of each kind; all wire types but those of numbers are BYTES.
@@ -177,7 +178,8 @@ class AttributeReader:
                 return Span(start, end)
             case _:
                 check(buf, start, end, _OPAQUE[kind])
-                return buf[start:end]
+                data = buf[start:end]
+                return TypeMessage(data) if kind is AttrKind.TYPE_PROTO else data
 
     def _without(self, start: int, end: int, number: int) -> bytes:
         buf = self._source.buf

@@ -18,6 +18,7 @@ from ...ir import (
     TensorType,
     Type,
 )
+from ...ir.printer import type_text
 from ..wire import (
     BYTES,
     VARINT,
@@ -54,6 +55,18 @@ class FileDeclared(Declared):
         self.raw = raw
         self.name = name
         self.position = position
+
+
+class TypeMessage(bytes):
+    """A TypeProto as an attribute's value."""
+
+    @property
+    def type(self) -> Type | None:
+        """What it says."""
+        return read_type(self)
+
+    def __str__(self) -> str:
+        return type_text(self.type)
 
 
 class TypeReader:
