@@ -16,6 +16,8 @@ from gopt.cli import main
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 CUSTOM = EXAMPLES / "custom_pass.py"
+BROKEN = EXAMPLES / "broken_pass.py"
+SURGERY = EXAMPLES / "graphsurgeon_script.py"
 
 
 @pytest.fixture
@@ -74,7 +76,9 @@ def test_it_is_a_script_too(model: Path, capsys: pytest.CaptureFixture[str], mon
     assert "HardSwish" in op_types(model.with_name("model.opt.onnx"))
 
 
-def test_the_demo_model_is_optimized_and_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The model of `make demo`."""
     spec = importlib.util.spec_from_file_location("make_demo_model", EXAMPLES / "make_demo_model.py")
     assert spec is not None
     assert spec.loader is not None
@@ -83,10 +87,39 @@ def test_the_demo_model_is_optimized_and_verified(tmp_path: Path, monkeypatch: p
     path = tmp_path / "demo.onnx"
     monkeypatch.setattr(sys, "argv", ["make_demo_model.py", str(path)])
     maker.main()
-    result = gopt.run(path)
+    return path
+
+
+def test_the_demo_model_is_optimized_and_verified(demo: Path) -> None:
+    result = gopt.run(demo)
     assert result.verification is not None
     assert result.verification.ok
     assert result.repair is None
     assert "BatchNormalization" not in result.ops_after
     weights = [np.asarray(v.const.numpy()) for v in result.model.graph.constants if v.const is not None]
     assert all(np.isfinite(w).all() for w in weights if w.dtype.kind == "f")
+
+
+def test_the_wrong_rule_is_found_and_left_out(demo: Path) -> None:
+    result = gopt.run(demo, "broken_pass,@default", plugins=[BROKEN])
+    assert result.verification is not None
+    assert result.verification.ok
+    assert result.repair is not None
+    assert {guilty.rule for guilty in result.repair.guilty} == {"broken_pass.distribute"}
+    assert result.ledger.by_rule() == gopt.run(demo).ledger.by_rule()
+
+
+def test_random_models_show_that_the_wrong_rule_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["test-pass", str(BROKEN), "--cases", "10"]) == 4
+    assert "FAILED" in capsys.readouterr().out
+
+
+def test_a_graphsurgeon_script_runs_as_a_pass(demo: Path) -> None:
+    pytest.importorskip("onnx_graphsurgeon")
+    result = gopt.run(demo, f'bridge.graphsurgeon:script="{SURGERY}:drop_copies"')
+    assert result.failed == {}
+    assert result.verification is not None
+    assert result.verification.ok
+    assert result.repair is None
+    gone = {"Dropout": 1, "Identity": 1}
+    assert result.ops_after == {t: n for t, n in result.ops_before.items() if t not in gone}
