@@ -8,7 +8,7 @@ DEMO     := build/demo
 SLOW     ?= 0.1
 JOBS     ?= 2
 PYTEST   := $(BIN)/pytest -n $(JOBS)
-PATHS    := gopt tests examples tools $(wildcard benchmarks)
+PATHS    := gopt tests examples tools docs $(wildcard benchmarks)
 
 # The first interpreter that is new enough; `make PYTHON=...` names another.
 PYTHON   ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -17,7 +17,7 @@ PYTHON   ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: help venv demo test test-all lint format types bench lock clean distclean
+.PHONY: help venv demo test test-all docs lint format types bench lock clean distclean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -49,6 +49,9 @@ test: venv  ## the quick tests and a share of the slow ones (SLOW=0.1)
 
 test-all: venv  ## all tests; GOPT_MODELS=FOLDER adds those on real models
 	$(PYTEST) --slow-share 1
+
+docs: venv  ## write docs/passes.md anew from the docstrings
+	$(BIN)/python docs/generate.py
 
 lint: venv  ## format check and lint
 	$(BIN)/ruff format --check $(PATHS)

@@ -20,6 +20,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="SHARE",
         help="share (0 to 1) of the slow and conformance tests to run; 0 unless -m or a test id asks for them",
     )
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="write what the golden cases give now into their files (one process: without -n)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("update_golden") and hasattr(config, "workerinput"):
+        raise pytest.UsageError("--update-golden writes into files: run it in one process, without -n")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
