@@ -17,7 +17,8 @@ from ..errors import GoptError, PassError, RewriteLoopError
 from ..ir import DType, Graph, Op, Role, Tensor, Value
 from .builder import Reject, RejectError, Rewriter
 from .context import Context
-from .match import Match, keywords, matches
+from .form import keywords
+from .match import Match, matches
 from .pattern import Const, Each, Either, OpPattern, Optional_, Pattern
 from .rule import Rule
 

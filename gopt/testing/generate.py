@@ -10,7 +10,7 @@ import numpy as np
 from .. import ops
 from ..analysis import infer_op
 from ..ir import Array, ArrayTensor, Declared, DType, Graph, Model, Op, Role, TensorType, Value, static_shape
-from ..rewrite.match import keywords
+from ..rewrite.form import keywords
 from ..rewrite.pattern import Any_, Const, Each, Either, OpPattern, Optional_, Pattern
 from ..rewrite.rule import Rule
 from .plans import NoPlanError, Plan, Rng, Shape, Slot, plan
