@@ -74,9 +74,14 @@ def read(path: Path) -> list[Case]:
     return cases
 
 
+def files() -> list[Path]:
+    """All golden files."""
+    return sorted(FOLDER.glob("*/*.txt"))
+
+
 def read_all() -> list[Case]:
     """The cases of all files."""
-    return [case for path in sorted(FOLDER.glob("*/*.txt")) for case in read(path)]
+    return [case for path in files() for case in read(path)]
 
 
 def update(case: Case, after: str) -> None:

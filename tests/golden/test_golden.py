@@ -10,11 +10,12 @@ import onnx
 import onnx.checker
 import onnx.parser
 import pytest
-from gopt.ir.printer import to_text
 
 from gopt.frontends.onnx import load, to_bytes
+from gopt.frontends.text import parse
 from gopt.ir import Array, TensorType, Value
 from gopt.ir.check import check
+from gopt.ir.printer import to_text
 from gopt.passes import run_pipeline
 from gopt.rewrite import Context, Ledger, Numerics
 from gopt.testing.check import difference, run
@@ -48,13 +49,14 @@ def test_golden(case: Case, pytestconfig: pytest.Config) -> None:
     assert cases.without_header(after) == case.after, "if this is right: pytest tests/golden --update-golden"
 
 
-def test_the_printed_text_is_the_model() -> None:
-    """What is expected can be read again, and prints the same."""
-    for case in cases.read_all():
+@pytest.mark.parametrize("path", cases.files(), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_what_is_printed_is_read_again_and_printed_alike(path: Path) -> None:
+    for case in cases.read(path):
+        printed = to_text(parse(case.model), elide=EVERYTHING)
+        assert to_text(parse(printed), elide=EVERYTHING) == printed, case.id
         if case.after is not None:
             text = case.after if case.after.startswith("<") else f"{cases.HEADER}\n{case.after}"
-            model = load(onnx.parser.parse_model(text))
-            assert cases.without_header(to_text(model, elide=EVERYTHING)) == case.after, case.id
+            assert cases.without_header(to_text(parse(text), elide=EVERYTHING)) == case.after, case.id
 
 
 def _compare_numbers(case: Case, before: bytes, after: bytes, ledger: Ledger) -> None:
