@@ -97,7 +97,9 @@ def models(draw: Any) -> ModelProto:
     if len(builder.values) > 3 and draw(st.booleans()):
         exported.append(builder.values[-3])
     shape = [builder.batch, *SHAPE[1:]]
-    outputs = [helper.make_tensor_value_info(v, TensorProto.FLOAT, [None] * 4) for v in dict.fromkeys(exported) if v != "x"]
+    outputs = [
+        helper.make_tensor_value_info(v, TensorProto.FLOAT, [None] * 4) for v in dict.fromkeys(exported) if v != "x"
+    ]
     graph = helper.make_graph(
         builder.nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)], outputs, builder.weights
     )
