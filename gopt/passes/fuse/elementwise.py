@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ...ir import Array, Op, Value
@@ -134,9 +136,8 @@ def _refuse_rounding_trick(before: Affine, after: Affine, bits: int) -> None:
 
 
 def _integer_step(op: Op, data: Value, dtype: np.dtype[np.generic]) -> Affine:
-    one = np.ones((), dtype)
+    minus = _minus_one(dtype)
     with np.errstate(over="ignore"):
-        minus = np.asarray(np.zeros((), dtype) - one)
         if op.op_type == "Neg":
             return Affine(minus)
         slot = 0 if op.inputs[0] is data else 1
@@ -152,12 +153,18 @@ def _integer_step(op: Op, data: Value, dtype: np.dtype[np.generic]) -> Affine:
         return Affine(None, np.asarray(constant * minus)) if slot == 0 else Affine(minus, constant)
 
 
+def _minus_one(dtype: np.dtype[Any]) -> Array:
+    """-1, for unsigned integers the largest number."""
+    with np.errstate(over="ignore"):
+        return np.asarray(np.zeros((), dtype) - np.ones((), dtype))
+
+
 def _emit(rw: Rewriter, x: Value, scale: Array | None, shift: Array | None, length: int, largest: int) -> Value:
     """The fewest ops for x * scale + shift; rejected if they are no fewer than `length`."""
     shape = np.broadcast_shapes(*(a.shape for a in (scale, shift) if a is not None))
     has_scale = scale is not None and bool((scale != 1).any())
     has_shift = shift is not None and bool(shift.any())
-    negates = has_shift and scale is not None and bool((scale == scale.dtype.type(-1)).all())
+    negates = has_shift and scale is not None and bool((scale == _minus_one(scale.dtype)).all())
     if (has_scale and not negates) + has_shift >= length:
         raise RejectError("it would take as many ops")
     if not has_scale and not has_shift:

@@ -1,0 +1,19 @@
+"""Fusions that once failed, or gave other numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+from ..passes.clean.rewriting import rewrite
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "uint64", "int8", "int64"])
+def test_unsigned_integers_are_negated_modulo_their_range(dtype: str) -> None:
+    """-1 is the largest number of an unsigned type; numpy refuses to make one of it."""
+    text = (
+        f"({dtype}[3] x) => ({dtype}[3] y) <{dtype} c = {{6}}, {dtype} d = {{4}}> "
+        "{ a = Mul(x, c) b = Sub(d, a) y = Add(b, d) }"
+    )
+    assert rewrite(text, "fuse").ops == ["Mul", "Sub"]
+    assert rewrite(text.replace("Mul(x, c)", "Sub(c, x)"), "fuse").ops == ["Add"]
+    assert rewrite(text.replace("Mul(x, c)", "Add(c, x)"), "fuse").ops == ["Sub"]
