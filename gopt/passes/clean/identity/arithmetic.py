@@ -121,31 +121,38 @@ def same_operands(rw: Rewriter, x: Value) -> Value:
 
 
 @rule(
-    P.Clip("x"),
-    since=11,
-    example=example("(float[2] x) => (float[2] y) { a = Clip(x) y = Neg(a) }"),
+    P.Clip("x", P.opt(P.const("low")), P.opt(P.const("high"))),
+    example=example("(int64[2] x) => (int64[2] y) { a = Clip(x) y = Neg(a) }"),
 )
-def clip(rw: Rewriter, x: Value) -> Value:
-    """Clip(x) -> x
+def clip(rw: Rewriter, x: Value, low: Value | None, high: Value | None) -> Value:
+    """Clip(x) -> x of integers
 
-    Without bounds nothing is clipped. (Before version 11 absent bounds were the limits of the type.) Exact.
+    Applies if the bounds are the limits of the type, which they are where they are absent. Exact.
     """
-    return x
+    dtype = rw.dtype(x)
+    if dtype is None or not dtype.is_integer:
+        raise RejectError("infinities would be clipped")
+    return _clipped(x, low, high)
 
 
 @rule(
     P.Clip("x", P.opt(P.const("low")), P.opt(P.const("high"))),
     numerics=Numerics.FINITE,
-    example=example("(float[2] x) => (float[2] y) { a = Clip(x) y = Neg(a) }", opset=6),
+    example=example("(float[2] x) => (float[2] y) { a = Clip(x) y = Neg(a) }"),
 )
 def wide_clip(rw: Rewriter, x: Value, low: Value | None, high: Value | None) -> Value:
     """Clip(x, lowest, largest) -> x
 
-    Applies if the bounds are infinite, or the limits of the type, which absent bounds were before version 11. Equal but
-    for infinities, which were clipped, and NaN, which some runtimes clip.
+    Applies if the bounds are infinite, absent, or the limits of the type, which is what absent ones are. Equal but for
+    infinities, which were clipped, and NaN, which some runtimes clip.
     """
-    if low is None and high is None and rw.opset() >= 11:
+    dtype = rw.dtype(x)
+    if dtype is not None and dtype.is_integer:
         raise RejectError("it is exact, and left to the rule for that")
+    return _clipped(x, low, high)
+
+
+def _clipped(x: Value, low: Value | None, high: Value | None) -> Value:
     for bound, end in ((low, 0), (high, 1)):
         if bound is not None and not _is_limit(elements(bound), end):
             raise RejectError("the bounds may change a number")

@@ -68,7 +68,7 @@ FIRES = {
     ),
     "clip: one bound": (
         "(int8[4] x) => (int8[4] y) <int8 high = {127}> { a = Clip(x, , high) y = Neg(a) }",
-        "arithmetic.wide_clip",
+        "arithmetic.clip",
     ),
     "prelu": (f"{X} <float[3] s = {{1,1,1}}> {{ a = PRelu(x, s) y = Neg(a) }}", "arithmetic.prelu"),
     "boolean: Or": (
