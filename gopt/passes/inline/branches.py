@@ -10,7 +10,7 @@ from ...ir import AttrKind, Graph, Model, Op, Value
 from ...ir.clone import Mapping, clone_ops, clone_value
 from ...rewrite import Context
 from ..base import Pass, register
-from .splice import splice
+from .splice import NodeNames, splice
 
 
 @register(alias="inline-if")
@@ -21,10 +21,11 @@ class Branches(Pass):
     def run(self, model: Model, ctx: Context) -> None:
         """Inline the decided branches of the main graph, of bodies and of functions; those inside of them too."""
         todo = deque(op for graph in [model.graph, *(f.graph for f in model.functions.values())] for op in graph.owners)
+        names = NodeNames()
         while todo:
             op = todo.popleft()
             branch = _taken(op)
-            came = None if branch is None else _inline(ctx, self.name, op, branch)
+            came = None if branch is None else _inline(ctx, self.name, op, branch, names)
             # Bodies of what went are not looked at: only what is alive can be rewritten.
             todo.extend(_inside(op) if came is None else (made for made in came if made.bodies))
 
@@ -42,7 +43,7 @@ def _taken(op: Op) -> Graph | None:
     return branch if len(branch.outputs) >= len(op.outputs) and not branch.inputs else None
 
 
-def _inline(ctx: Context, rule: str, op: Op, branch: Graph) -> list[Op] | None:
+def _inline(ctx: Context, rule: str, op: Op, branch: Graph, names: NodeNames) -> list[Op] | None:
     graph = op.graph
     assert graph is not None
     mapping: Mapping = {inner: outer for inner, outer in op.captures.items() if inner.graph is branch}
@@ -52,7 +53,7 @@ def _inline(ctx: Context, rule: str, op: Op, branch: Graph) -> list[Op] | None:
         result = clone_value(value, graph, mapping)
         assert result is not None
         results.append(result)
-    return staged if splice(ctx, rule, op, staged, results) else None
+    return staged if splice(ctx, rule, op, staged, results, names) else None
 
 
 def _inside(op: Op) -> Iterator[Op]:

@@ -13,7 +13,7 @@ from ...ops import is_current, operands, schema
 from ...ops.schemas import Schema
 from ...rewrite import Context
 from ..base import Pass, option, register
-from .splice import splice
+from .splice import NodeNames, splice
 
 
 @register(alias="inline-functions")
@@ -36,13 +36,15 @@ class Functions(Pass):
         if not model.functions:
             return
         sizes = _sizes(model)
+        names = NodeNames()
         todo = deque(op for op in _all_ops(model.graph) if _called(model, op))
         while todo:
             op = todo.popleft()
             function = _called(model, op)
             if function is None or op.graph is None or sizes[function.key] > self.max_ops:
                 continue
-            todo.extend(o for made in _inline(model, ctx, self.name, op, function) for o in _calls(model, made))
+            came = _inline(model, ctx, self.name, op, function, names)
+            todo.extend(o for made in came for o in _calls(model, made))
         _remove_unused(model, ctx, self.name)
 
 
@@ -143,7 +145,7 @@ def _since(versions: Iterable[int], version: int) -> int:
     return max((v for v in versions if v <= version), default=0)
 
 
-def _inline(model: Model, ctx: Context, rule: str, op: Op, function: Function) -> list[Op]:
+def _inline(model: Model, ctx: Context, rule: str, op: Op, function: Function, names: NodeNames) -> list[Op]:
     """Put the body in the place of a call; returns the ops that came, none if the call stays."""
     graph, body = op.graph, function.graph
     assert graph is not None
@@ -169,7 +171,7 @@ def _inline(model: Model, ctx: Context, rule: str, op: Op, function: Function) -
     for made in staged:
         if op.name and made.name:
             made.name = f"{op.name}/{made.name}"
-    if not splice(ctx, rule, op, staged, results):
+    if not splice(ctx, rule, op, staged, results, names):
         return []
     for domain, version in body.opsets.items():
         graph.opsets.setdefault(domain, version)

@@ -4,12 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...ir import Graph, Op, Role, Value
+from ...ir import Graph, Names, Op, Role, Value
 from ...rewrite import Context, Origin
 from ...rewrite.context import operands_of, release
 
 
-def splice(ctx: Context, rule: str, op: Op, staged: Sequence[Op], results: Sequence[Value]) -> bool:
+class NodeNames:
+    """Names of nodes, unique in each graph as ONNX Runtime wants them; one for a run of a pass."""
+
+    def __init__(self) -> None:
+        self._used: dict[Graph, Names] = {}
+
+    def settle(self, graph: Graph, staged: Sequence[Op]) -> None:
+        """Number the names of `staged` that ops of `graph` have already."""
+        used = self._used.get(graph)
+        if used is None:
+            used = self._used[graph] = Names()
+            used.used.update(op.name for op in graph.ops)
+        for op in staged:
+            if op.name:
+                op.name = used.fresh(op.name)
+
+
+def splice(
+    ctx: Context, rule: str, op: Op, staged: Sequence[Op], results: Sequence[Value], node_names: NodeNames
+) -> bool:
     """Put `staged` in the place of `op`, whose results become `results`; the old names stay.
 
     Unlike `Context.replace` it does not count constants as growth: they stood in the model already.
@@ -20,6 +39,7 @@ def splice(ctx: Context, rule: str, op: Op, staged: Sequence[Op], results: Seque
         op: the op to replace, in a graph.
         staged: detached ops in dataflow order, meant for the same graph.
         results: for each result of `op` a result of `staged`, a constant (also detached) or a value of the same graph.
+        node_names: those of the run.
 
     Returns:
         False, with nothing changed, if the run does not permit it.
@@ -32,6 +52,7 @@ def splice(ctx: Context, rule: str, op: Op, staged: Sequence[Op], results: Seque
         origin = Origin(op.label, op.entry)
         came = list(staged)
         fresh = {v: None for v in results if v.graph is None}
+        node_names.settle(graph, staged)
         for made in staged:
             made.order = op.order
             graph.add(made)
