@@ -124,15 +124,18 @@ def _steps(root: Op | None, x: Value) -> list[Op]:
 
 def _refuse_rounding_trick(before: Affine, after: Affine, bits: int) -> None:
     """Adding a large number and taking it away again is how some models round: that must stay."""
-    if before.shift is None or after.shift is None or not before.shift.size or not after.shift.size:
+    if before.shift is None or after.shift is None:
         return
-    scale = 1.0 if before.scale is None else float(np.abs(before.scale).max(initial=0.0))
-    high, low = float(np.abs(before.shift).max()), float(np.abs(after.shift).max())
-    grown = (
-        1.0 if before.scale is None or after.scale is None else float(np.abs(after.scale).max()) / max(scale, 1e-300)
-    )
+    scale = 1.0 if before.scale is None else _largest(before.scale)
+    high, low = _largest(before.shift), _largest(after.shift)
+    grown = 1.0 if before.scale is None or after.scale is None else _largest(after.scale) / max(scale, 1e-300)
     if high >= min(scale, 1.0) * 2.0 ** (bits - 1) and low < high * grown / 2:
         raise RejectError("a large number is added and taken away again")
+
+
+def _largest(array: Array) -> float:
+    """The largest magnitude, 0 if there are no elements."""
+    return float(np.abs(array).max(initial=0.0))
 
 
 def _integer_step(op: Op, data: Value, dtype: np.dtype[np.generic]) -> Affine:

@@ -17,3 +17,12 @@ def test_unsigned_integers_are_negated_modulo_their_range(dtype: str) -> None:
     assert rewrite(text, "fuse").ops == ["Mul", "Sub"]
     assert rewrite(text.replace("Mul(x, c)", "Sub(c, x)"), "fuse").ops == ["Add"]
     assert rewrite(text.replace("Mul(x, c)", "Add(c, x)"), "fuse").ops == ["Sub"]
+
+
+def test_a_chain_of_constants_without_elements() -> None:
+    """The largest of no numbers is none; the rule failed where a factor had no elements and a shift had."""
+    text = (
+        "(float[2,0] x) => (float[2,0] y) <float[1,0] c = {}, float[1,1] d = {1}, float[2,1] e = {0, 0}> "
+        "{ a = Mul(x, c) b = Sub(d, a) y = Mul(b, e) }"
+    )
+    assert len(rewrite(text, "fuse").ops) <= 3
