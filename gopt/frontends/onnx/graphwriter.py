@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from ...ir import Graph, Role, TensorType, Type, Value
 from ..wire import Chunks, bytes_field
 from .graphs import INITIALIZER, INPUT, NAME, NODE, OUTPUT, SPARSE, VALUE_INFO
-from .nodewriter import NodeEncoder
-from .notes import ConstantNote, GraphNote, InitializerNote, ModelNote, Rest
+from .nodewriter import NodeEncoder, is_node
+from .notes import GraphNote, InitializerNote, ModelNote, Rest
 from .tensors import SparseTensor, encode_sparse
 from .types import FileDeclared, declared_name, encode_declared, renamed
 
@@ -45,11 +45,7 @@ class Encoder(NodeEncoder):
         new_as_node = self.ir_version < 4 and graph.owner is not None
         for value in graph.values:
             if value.role is Role.CONST:
-                note = value.spelling
-                if isinstance(note, ConstantNote):
-                    as_node = new_as_node or note.tensor is value.tensor
-                else:
-                    as_node = new_as_node and not isinstance(note, InitializerNote)
+                as_node = is_node(value) or (new_as_node and not isinstance(value.spelling, InitializerNote))
                 (nodes if as_node else initializers).append(value)
             elif value.role is Role.INPUT and value.tensor is not None:
                 initializers.append(value)

@@ -130,13 +130,12 @@ class NodeEncoder(ABC):
 
     def _constant(self, chunks: Chunks, value: Value, number: int) -> None:
         """Append the field of a Constant node."""
-        note = value.spelling
-        if not isinstance(note, ConstantNote) or note.tensor is not value.tensor:
+        if not is_node(value):
             assert value.tensor is not None
             op = Op("Constant", attrs={"value": Attr(AttrKind.TENSOR, value.tensor)})
             chunks.message(number, self._new_node(op, (), (value.name,)))
             return
-        node = note.node
+        node = value.spelling.node
         moves = node.external or self.spill is not None
         if moves and self._moves_any(node.attrs.values()):
             chunks.message(number, self._spliced(node, (), (value.name,), attrs=dict(node.attrs)))
@@ -147,28 +146,41 @@ class NodeEncoder(ABC):
 
     def nodes(self, chunks: Chunks, graph: Graph, constants: Sequence[Value], number: int) -> None:
         """Append the fields of all nodes, a constant's before the first node that takes it."""
-        queue = sorted(constants, key=_order)
-        waiting = dict.fromkeys(queue)
-        at = 0
-        for op in graph.ops:
-            if waiting:
-                while at < len(queue) and (queue[at] not in waiting or _order(queue[at]) < op.order):
-                    if queue[at] in waiting:
-                        del waiting[queue[at]]
-                        self._constant(chunks, queue[at], number)
-                    at += 1
-                for value in (*op.inputs, *op.captures.values()):
-                    if value in waiting:
-                        del waiting[value]
-                        self._constant(chunks, value, number)
-            self.node(chunks, op, number)
-        for value in waiting:
-            self._constant(chunks, value, number)
+        for node in in_order(graph.ops, constants):
+            if isinstance(node, Op):
+                self.node(chunks, node, number)
+            else:
+                self._constant(chunks, node, number)
+
+
+def in_order(ops: Sequence[Op], constants: Iterable[Value]) -> Iterable[Op | Value]:
+    """Ops, and constants that are nodes: these at their places in the file, but before the first op that takes them."""
+    queue = sorted(constants, key=_order)
+    if not queue:
+        return ops
+    nodes: list[Op | Value] = []
+    waiting = dict.fromkeys(queue)
+    at = 0
+    for op in ops:
+        due = [value for value in (*op.inputs, *op.captures.values()) if value in waiting]
+        while at < len(queue) and _order(queue[at]) < op.order:
+            due.append(queue[at])
+            at += 1
+        due = [value for value in dict.fromkeys(due) if value in waiting]
+        for value in sorted(due, key=_order) if len(due) > 1 else due:
+            del waiting[value]
+            nodes.append(value)
+        nodes.append(op)
+    return [*nodes, *waiting]
+
+
+def is_node(value: Value) -> bool:
+    """True for a constant that is a Constant node of the file."""
+    return isinstance(value.spelling, ConstantNote) and value.spelling.tensor is value.tensor
 
 
 def _order(value: Value) -> float:
-    note = value.spelling
-    return note.order if isinstance(note, ConstantNote) and note.tensor is value.tensor else -1.0
+    return value.spelling.order if is_node(value) else -1.0
 
 
 def _names(number: int, names: Sequence[str]) -> bytes:

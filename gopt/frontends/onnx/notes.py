@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from copy import copy
+from itertools import accumulate
+from typing import TypeVar
+
 from ...ir import Attr, Tensor, Value
-from ..wire import Source
+from ..wire import Source, fields, string_field
 from .tensors import Wire
 
 Rest = list[tuple[int, int, int]]
@@ -134,3 +138,35 @@ class ModelNote:
         self.imports: list[tuple[str, int, int]] = []
         self.external = False
         self.known: dict[int, str] = {}
+
+
+N = TypeVar("N", GraphNote, ModelNote)
+
+
+def text_field(note: GraphNote | ModelNote | None, number: int) -> str:
+    """The text of a string field among those that are not interpreted; "" if there is none."""
+    found = ""
+    if note is not None:
+        for field, start, end in note.rest:
+            if field == number:
+                ((_, _, _, at, stop),) = fields(note.source.buf, start, end)
+                found = note.source.buf[at:stop].decode("utf-8", "surrogateescape")
+    return found
+
+
+def with_text(note: N, texts: dict[int, str]) -> N:
+    """A copy of a note that says other things in some of its string fields; "" removes one."""
+    changed = copy(note)
+    pieces = [(n, note.source.buf[start:end]) for n, start, end in note.rest if n not in texts]
+    pieces += [(n, string_field(n, text)) for n, text in texts.items() if text]
+    pieces.sort(key=lambda piece: piece[0])
+    imports: list[tuple[str, int, int]] = note.imports if isinstance(note, ModelNote) else []
+    parts = [data for _, data in pieces] + [note.source.buf[start:end] for _, start, end in imports]
+    ends: list[int] = list(accumulate(len(part) for part in parts))
+    spans: list[tuple[int, int]] = list(zip([0, *ends], ends))
+    changed.source = Source(b"".join(parts))
+    changed.rest = [(number, start, end) for (number, _), (start, end) in zip(pieces, spans)]
+    if isinstance(changed, ModelNote):
+        places = spans[len(pieces) :]
+        changed.imports = [(domain, start, end) for (domain, _, _), (start, end) in zip(imports, places)]
+    return changed

@@ -44,7 +44,7 @@ class Graphsurgeon(Pass):
             from ...frontends.graphsurgeon import from_gs, to_gs
 
             before = _by_place(model)
-            _replace(model, from_gs(_call(function, to_gs(model), path)))
+            _replace(model, from_gs(_call(function, to_gs(model), path), model))
             after = _by_place(model)
             for place in before.keys() & after.keys():
                 after[place].entry = before[place].entry
