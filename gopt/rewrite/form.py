@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import ops
 from ..ir import Op, Role, Value
-from .pattern import Any_, Const, Each, Either, OpPattern, Optional_, Pattern
+from .pattern import Any_, Const, Each, Either, OpPattern, Optional_, Pattern, as_pattern
 
 ValueTest = Callable[[Value | None], bool]
 Operands = tuple[Value | None, ...]
@@ -107,10 +107,16 @@ Keywords = tuple[tuple[tuple[int, Pattern], ...], tuple[tuple[str, Any], ...]]
 
 @cache
 def keywords(pattern: OpPattern, op_type: str) -> Keywords:
-    """The keywords of an op pattern, told apart by the operator's schema: (slot, pattern) and (attribute, value)."""
+    """The keywords of an op pattern, told apart by the operator's schema: (slot, pattern) and (attribute, value).
+
+    A string is the capture of an operand if the schema has an operand of that name and no attribute.
+    """
     operands: list[tuple[int, Pattern]] = []
     attributes: list[tuple[str, Any]] = []
+    known = ops.schema(op_type, pattern.domain)
     for name, wanted in pattern.named.items():
+        if isinstance(wanted, str) and known is not None and name.lower() in known.slots and name not in known.kinds:
+            wanted = as_pattern(wanted)
         if isinstance(wanted, Pattern):
             operands.append((ops.slot(op_type, name, pattern.domain), wanted))
         else:

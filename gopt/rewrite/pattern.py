@@ -126,9 +126,13 @@ class OpPattern(Pattern):
     def captures(self) -> Iterator[str]:
         if self.name:
             yield self.name
-        for pattern in (*self.operands, *self.named.values()):
-            if isinstance(pattern, Pattern):
-                yield from pattern.captures()
+        for pattern in self.operands:
+            yield from pattern.captures()
+        for wanted in self.named.values():
+            if isinstance(wanted, Pattern):
+                yield from wanted.captures()
+            elif isinstance(wanted, str):  # an attribute's value, or the capture of an operand: the schema tells
+                yield wanted
 
     def depth(self) -> int:
         below = [p.depth() for p in (*self.operands, *self.named.values()) if isinstance(p, Pattern)]

@@ -214,6 +214,15 @@ def test_an_operand_that_the_pattern_does_not_name_must_be_absent() -> None:
     assert net.types == ["MatMul", "Gemm"]
 
 
+def test_an_operand_may_be_captured_by_its_name_in_the_schema() -> None:
+    by_name = Rule("test.by_name", P.Gemm("a", "b", C="c"), lambda rw, a, b, c: rw.Add(rw.MatMul(a, b), c))
+    net = Net()
+    a, b = net.input("a", TensorType(DType.FLOAT, (2, 2))), net.input("b", TensorType(DType.FLOAT, (2, 2)))
+    net.export(net.op("Gemm", a, b, net.const([1.0, 2.0])).result)
+    net.apply(by_name)
+    assert net.types == ["MatMul", "Add"]
+
+
 def test_a_random_op_is_never_matched() -> None:
     gone = Rule("test.random", P.Relu(P.RandomNormalLike("x")), lambda rw, x: rw.Relu(x))
     net = chain("RandomNormalLike", "Relu")
