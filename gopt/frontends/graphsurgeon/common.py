@@ -26,7 +26,7 @@ from ...ir import (
     TensorType,
     Type,
 )
-from ..onnx.tensors import encode_tensor
+from ..onnx.tensorwriter import encode_tensor
 
 # Element types that gs knows by their ONNX numbers only.
 _NUMBERED = frozenset(

@@ -24,7 +24,7 @@ from ...ir import (
 )
 from ..onnx.attributes import AttributeReader
 from ..onnx.external import Folder
-from ..onnx.tensors import read_tensor
+from ..onnx.tensorreader import read_tensor
 from ..wire import Source
 from .common import Signature, lazy_values, surgeon
 

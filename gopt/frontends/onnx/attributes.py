@@ -27,7 +27,7 @@ from ..wire import (
 )
 from .external import Folder
 from .schema import MESSAGES, check
-from .tensors import read_tensor
+from .tensorreader import read_tensor
 from .types import TypeMessage
 
 NAME, KIND, DOC, REF = 1, 20, 13, 21

@@ -12,7 +12,8 @@ from .external import Folder
 from .nodes import NodeReader, constant_of
 from .notes import ConstantNote, GraphNote, InitializerNote, NodeNote
 from .schema import check, check_entry
-from .tensors import WireTensor, read_sparse, read_tensor
+from .tensorreader import read_sparse, read_tensor
+from .tensors import WireTensor
 from .types import FileDeclared, TypeReader
 
 NODE, NAME, INITIALIZER, DOC, INPUT, OUTPUT, VALUE_INFO, ANNOTATION, SPARSE, METADATA = (

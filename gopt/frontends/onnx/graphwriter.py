@@ -9,7 +9,8 @@ from ..wire import Chunks, bytes_field
 from .graphs import INITIALIZER, INPUT, NAME, NODE, OUTPUT, SPARSE, VALUE_INFO
 from .nodewriter import NodeEncoder, is_node
 from .notes import GraphNote, InitializerNote, ModelNote, Rest
-from .tensors import SparseTensor, encode_sparse
+from .tensors import SparseTensor
+from .tensorwriter import encode_sparse
 from .types import FileDeclared, declared_name, encode_declared, renamed
 
 

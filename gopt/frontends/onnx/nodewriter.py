@@ -12,7 +12,8 @@ from . import nodes as node_fields
 from .attributes import encode_attribute
 from .external import DataFile
 from .notes import ConstantNote, NodeNote
-from .tensors import ExternalTensor, encode_external, encode_tensor
+from .tensors import ExternalTensor
+from .tensorwriter import encode_external, encode_tensor
 
 
 class NodeEncoder(ABC):
