@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .adjacency import dead_ops
 from .dtype import DType, dtype_of
-from .graph import Graph, Listener, dead_ops
+from .graph import Graph, Listener
 from .model import Function, FunctionKey, Model
 from .names import Names
 from .node import Attr, AttrKind, Capture, Declared, Op, Role, Slot, Use, Value

@@ -1,28 +1,20 @@
-"""The graph: a bipartite networkx multigraph of ops and values, and the few edits that change it.
+"""The graph of one scope, and the few edits that change it.
 
-The edges of the networkx graph are the single truth on who produces and who uses what. This file alone touches its
-adjacency: an edge between a value and an op has the operand (or result) slot as its key, a captured value the key
-`Capture("capture", body, inner)`. All edges and nodes share one read-only empty dict as their data, so that a reader of
-`Graph.nx` can change nothing through it.
+The edges of a networkx graph are the single truth on who produces and who uses what; `adjacency.py` keeps them. Each
+edit here keeps operand tuples, captures, names and exports in step with them, counts, and tells listeners.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from operator import attrgetter
-from types import MappingProxyType
 from typing import Any, Protocol
 
-import networkx
-
 from ..errors import GraphError
+from .adjacency import Adjacency, capture_key
 from .names import Names
-from .node import Attr, Capture, Op, Role, Slot, Use, Value, _bodies
+from .node import Attr, Capture, Op, Role, Value, _bodies
 from .tensor import Tensor
 from .types import Type
-
-_NO_DATA: MappingProxyType[str, Any] = MappingProxyType({})
-_by_order = attrgetter("order")
 
 
 class Listener(Protocol):
@@ -38,7 +30,7 @@ class Listener(Protocol):
         """An operand or capture of the op now is another value than `old`."""
 
 
-class Graph:
+class Graph(Adjacency):
     """Ops and values of one scope: the main graph, the body of an If/Loop/Scan, or a local function.
 
     Attributes:
@@ -57,109 +49,18 @@ class Graph:
     def __init__(
         self, name: str = "", opsets: dict[str, int] | None = None, names: Names | None = None, owner: Op | None = None
     ) -> None:
+        super().__init__(Names() if names is None else names)
         self.name = name
         self.inputs: list[Value] = []
         self.outputs: list[Value] = []
         self.owner = owner
         self.opsets: dict[str, int] = {} if opsets is None else opsets
-        self.names = Names() if names is None else names
         self.version = 0
-        self.kept: dict[Value, None] = {}
         self.dirty: dict[Op, None] = {}
         self.listeners: list[Listener] = []
         self.extras: Any = None
-        self._g = networkx.MultiDiGraph()
-        self._node = self._g._node
-        self._succ: dict[Any, dict[Any, dict[Any, Any]]] = self._g._succ
-        self._pred: dict[Any, dict[Any, dict[Any, Any]]] = self._g._pred
-        self._ops: dict[Op, None] = {}
-        self._with_bodies: dict[Op, None] = {}
-        self._exported: dict[Value, int] = {}
-        self._sorted: tuple[Op, ...] | None = None
 
     # -- reading ----------------------------------------------------------------------------------------------------
-
-    @property
-    def nx(self) -> networkx.MultiDiGraph:
-        """A live, read-only networkx view: nodes are Op and Value objects, edge keys are slots."""
-        return networkx.graphviews.generic_graph_view(self._g)
-
-    def op_graph(self) -> networkx.DiGraph:
-        """The op-only projection, a new graph: an edge where one op takes (or captures) a result of another."""
-        projected: networkx.DiGraph = networkx.DiGraph()
-        projected.add_nodes_from(self.ops)
-        for op in self.ops:
-            projected.add_edges_from((producer, op) for producer in self.producers(op))
-        return projected
-
-    @property
-    def ops(self) -> tuple[Op, ...]:
-        """All ops, producers before users, in the order of their position hints where dataflow leaves a choice.
-
-        Raises:
-            GraphError: the graph has a cycle.
-        """
-        if self._sorted is None:
-            self._sorted = tuple(self._toposort())
-        return self._sorted
-
-    @property
-    def values(self) -> Iterator[Value]:
-        """All values, in the order in which they came into the graph."""
-        return (n for n in self._node if isinstance(n, Value))
-
-    @property
-    def constants(self) -> list[Value]:
-        """All constant values of this scope."""
-        return [v for v in self.values if v.role is Role.CONST]
-
-    def __len__(self) -> int:
-        """Number of ops."""
-        return len(self._ops)
-
-    def __contains__(self, node: object) -> bool:
-        return node in self._node
-
-    def producer(self, value: Value) -> Op | None:
-        """The op whose result `value` is."""
-        for op in self._pred[value]:
-            return op  # type: ignore[no-any-return]
-        return None
-
-    def producers(self, op: Op) -> Iterator[Op]:
-        """The ops of this graph whose results `op` takes or captures."""
-        for value in self._pred[op]:
-            yield from self._pred[value]
-
-    def uses(self, value: Value) -> list[Use]:
-        """All uses of `value` by ops of this graph."""
-        return [Use(op, slot) for op, slots in self._succ[value].items() for slot in slots]
-
-    def use_count(self, value: Value) -> int:
-        """Number of uses of `value` by ops of this graph."""
-        return sum(map(len, self._succ[value].values()))
-
-    def has_one_use(self, value: Value) -> bool:
-        """True if exactly one operand slot of one op takes `value`."""
-        users = self._succ[value]
-        return len(users) == 1 and len(next(iter(users.values()))) == 1
-
-    def needs(self, value: Value) -> bool:
-        """True if an op of this graph uses `value`, it is exported, or kept."""
-        return bool(self._succ[value]) or value in self._exported or value in self.kept
-
-    def users(self, value: Value) -> Collection[Op]:
-        """The ops that use `value`, each once."""
-        return self._succ[value].keys()
-
-    def exports(self, value: Value) -> bool:
-        """True if `value` is among the outputs."""
-        return value in self._exported
-
-    @property
-    def owners(self) -> tuple[Op, ...]:
-        """The ops that have bodies."""
-        return tuple(self._with_bodies)
 
     def walk(self) -> Iterator[Graph]:
         """This graph and all bodies below it, outer before inner."""
@@ -181,11 +82,7 @@ class Graph:
         for value in op.outputs:
             if value is not None and value.graph is not None:
                 raise GraphError(f"result {value!r} of {op.label} has a producer already")
-        op.graph = self
-        self._node[op] = _NO_DATA
-        self._succ[op] = {}
-        self._pred[op] = {}
-        self._ops[op] = None
+        self._enter(op)
         if op.order < 0:
             op.order = float(len(self._ops))
         for slot, value in enumerate(op.inputs):
@@ -200,7 +97,7 @@ class Graph:
         if op.bodies:
             self._with_bodies[op] = None
             for inner, outer in op.captures.items():
-                self._link(op, _capture_key(inner), outer)
+                self._link(op, capture_key(inner), outer)
         self.dirty[op] = None
         self._edited()
         for listener in self.listeners:
@@ -220,32 +117,9 @@ class Graph:
         """
         if self._ops:
             raise GraphError(f"graph {self.name!r} is not empty")
-        node, succ, pred = self._node, self._succ, self._pred
-        for value in values:
-            if value.graph is not None or not value.name:
-                self._attach(value)
-                continue
-            value.graph = self
-            node[value] = _NO_DATA
-            succ[value] = {}
-            pred[value] = {}
-        for op in ops:
-            if op.graph is not None:
-                raise GraphError(f"{op.label} is in a graph already")
-            op.graph = self
-            node[op] = _NO_DATA
-            pred[op] = {}
-            results = succ[op] = {}
-            for slot, result in enumerate(op.outputs):
-                if result is not None:
-                    if pred[result]:
-                        raise GraphError(f"{result!r} is the result of two ops")
-                    pred[result][op] = results[result] = {slot: _NO_DATA}
-        in_order = self._link_all(ops)
-        self._ops.update(dict.fromkeys(ops))
+        self._fill(values, ops)
         self.dirty.update(dict.fromkeys(ops))
-        self._edited()
-        self._sorted = tuple(ops) if in_order else tuple(self._toposort())
+        self.version += 1
         for listener in self.listeners:
             for op in ops:
                 listener.added(op)
@@ -257,17 +131,10 @@ class Graph:
             GraphError: a result is still used or exported.
         """
         for value in op.outputs:
-            if value is not None and (self._succ[value] or value in self._exported):
+            if value is not None and self.needs(value):
                 raise GraphError(f"{value!r}, a result of {op.label}, is still used")
-        for value in op.outputs:
-            if value is not None:
-                self._detach(value)
-        for value in tuple(self._pred[op]):
-            del self._succ[value][op]
-        del self._node[op], self._succ[op], self._pred[op], self._ops[op]
-        self._with_bodies.pop(op, None)
+        self._leave(op)
         self.dirty.pop(op, None)
-        op.graph = None
         self._edited()
         for listener in self.listeners:
             listener.removed(op)
@@ -309,7 +176,7 @@ class Graph:
         value = op.outputs[slot]
         if value is None:
             return
-        if self._succ[value] or value in self._exported:
+        if self.needs(value):
             raise GraphError(f"{value!r}, a result of {op.label}, is still used")
         self._detach(value)
         results = list(op.outputs)
@@ -367,7 +234,7 @@ class Graph:
         Raises:
             GraphError: it is used or exported.
         """
-        if self._succ[value] or value in self._exported:
+        if self.needs(value):
             raise GraphError(f"input {value!r} is still used")
         self.inputs.remove(value)
         self._detach(value)
@@ -406,7 +273,7 @@ class Graph:
         self._attach(inner)
         self.owner.captures[inner] = outer
         if home is not None:
-            home._link(self.owner, _capture_key(inner), outer)
+            home._link(self.owner, capture_key(inner), outer)
             home._operand_changed(self.owner, None)
         self._edited()
         return inner
@@ -417,12 +284,12 @@ class Graph:
         Raises:
             GraphError: it is used, exported, a formal input or the result of an op.
         """
-        if self.needs(value) or self._pred[value] or value.role is Role.INPUT:
+        if self.needs(value) or self.producer(value) is not None or value.role is Role.INPUT:
             raise GraphError(f"{value!r} is still used")
         if value.role is Role.CAPTURE and self.owner is not None:
             outer = self.owner.captures.pop(value)
             if self.owner.graph is not None:
-                self.owner.graph._unlink(self.owner, _capture_key(value), outer)
+                self.owner.graph._unlink(self.owner, capture_key(value), outer)
                 self.owner.graph._edited()
         self._detach(value)
         self._edited()
@@ -446,75 +313,7 @@ class Graph:
         a.name, b.name = b.name, a.name
         self._edited()
 
-    # -- adjacency --------------------------------------------------------------------------------------------------
-
-    def _attach(self, value: Value) -> None:
-        if value.graph is self:
-            return
-        if value.graph is not None:
-            raise GraphError(f"{value!r} belongs to another graph")
-        if not value.name:
-            value.name = self.names.fresh("const" if value.role is Role.CONST else "value")
-        value.graph = self
-        self._node[value] = _NO_DATA
-        self._succ[value] = {}
-        self._pred[value] = {}
-
-    def _detach(self, value: Value) -> None:
-        for source in self._pred[value]:
-            del self._succ[source][value]
-        del self._node[value], self._succ[value], self._pred[value]
-        value.graph = None
-
-    def _edge(self, source: Op | Value, target: Op | Value, key: Slot) -> None:
-        keys = self._succ[source].get(target)
-        if keys is None:
-            keys = {}
-            self._succ[source][target] = keys
-            self._pred[target][source] = keys
-        keys[key] = _NO_DATA
-
-    def _link(self, op: Op, slot: Slot, value: Value) -> None:
-        if value.graph is not self:
-            if value.graph is not None or value.role is not Role.CONST:
-                raise GraphError(f"operand {value!r} of {op.label} is not in the same graph")
-            value.name = self.names.fresh(value.name or "const")
-            self._attach(value)
-        self._edge(value, op, slot)
-
-    def _link_all(self, ops: Sequence[Op]) -> bool:
-        """Link the operands and captures of ops whose results are attached; True if producers come before users."""
-        succ, pred = self._succ, self._pred
-        done: set[Op] = set()
-        in_order = True
-        for op in ops:
-            uses = pred[op]
-            for slot, value in enumerate(op.inputs):
-                if value is None:
-                    continue
-                keys = uses.get(value)
-                if keys is not None:
-                    keys[slot] = _NO_DATA
-                elif value.graph is self:
-                    uses[value] = succ[value][op] = {slot: _NO_DATA}
-                else:
-                    raise GraphError(f"operand {value!r} of {op.label} is not in the same graph")
-            if op.bodies:
-                self._with_bodies[op] = None
-                for inner, outer in op.captures.items():
-                    self._link(op, _capture_key(inner), outer)
-            if in_order:
-                for value in uses:
-                    for producer in pred[value]:
-                        in_order = in_order and producer in done
-            done.add(op)
-        return in_order
-
-    def _unlink(self, op: Op, slot: Slot, value: Value) -> None:
-        keys = self._succ[value][op]
-        del keys[slot]
-        if not keys:
-            del self._succ[value][op], self._pred[op][value]
+    # -- bookkeeping -------------------------------------------------------------------------------------------------
 
     def _unexport(self, value: Value) -> None:
         self._exported[value] -= 1
@@ -530,59 +329,3 @@ class Graph:
         self._edited()
         for listener in self.listeners:
             listener.operand_changed(op, old)
-
-    def _toposort(self) -> list[Op]:
-        done: set[Op] = set()
-        result: list[Op] = []
-        pred = self._pred
-        for start in sorted(self._ops, key=_by_order):
-            if start in done:
-                continue
-            if all([p in done for v in pred[start] for p in pred[v]]):  # noqa: C419 - short, nearly always all true
-                done.add(start)
-                result.append(start)
-                continue
-            stack = [start]
-            open_: dict[Op, None] = {}
-            while stack:
-                op = stack[-1]
-                waiting = [p for v in pred[op] for p in pred[v] if p not in done]
-                if not waiting or op in done:
-                    stack.pop()
-                    open_.pop(op, None)
-                    if op not in done:
-                        done.add(op)
-                        result.append(op)
-                    continue
-                open_[op] = None
-                for producer in waiting:
-                    if producer in open_:
-                        raise GraphError(f"cyclic graph: {producer.label} depends on its own result")
-                stack.extend(reversed(waiting))
-        return result
-
-
-def _capture_key(inner: Value) -> Capture:
-    if inner.graph is None:
-        raise GraphError(f"captured {inner!r} is in no body")
-    return Capture("capture", inner.graph, inner)
-
-
-def dead_ops(graph: Graph, seeds: Sequence[Op]) -> list[Op]:
-    """The ops among `seeds`, and above them, that no export and no living op needs; users before producers.
-
-    Costs no more than the ops that it returns and their operands.
-    """
-    dead: dict[Op, None] = {}
-    todo = list(reversed(seeds))
-    while todo:
-        op = todo.pop()
-        if op in dead or op.graph is not graph:
-            continue
-        if any(
-            v is not None and (v in graph._exported or any(u not in dead for u in graph._succ[v])) for v in op.outputs
-        ):
-            continue
-        dead[op] = None
-        todo.extend(graph.producers(op))
-    return list(dead)

@@ -49,7 +49,7 @@ CONFINED = {
 }
 # networkx keeps its adjacency here; a second writer would go round the graph's version and listeners.
 PRIVATE_ADJACENCY = {"_succ", "_pred"}
-ADJACENCY_OWNER = "gopt.ir.graph"
+ADJACENCY_OWNER = "gopt.ir.adjacency"
 
 HEAVY = ("onnx", "onnxruntime", "google.protobuf", "ml_dtypes", "onnx_graphsurgeon", "torch", "tensorflow")
 
