@@ -17,3 +17,23 @@ def test_an_old_softmax_is_not_computed_as_a_new_one(op_type: str) -> None:
     assert rewrite(text, "fold", opset=11).ops == [op_type, "Add"]
     assert rewrite(text, "fold", opset=13).ops == ["Add"]
     assert rewrite(text.replace("axis = 0", "axis = 1"), "fold", opset=11).ops == ["Add"]
+
+
+UNFAITHFUL = {
+    "indices of MaxPool count per channel": (
+        "(int64[1,2,2] x) => (int64[1,2,2] y) <float[1,2,2] k = {1, 2, 3, 4}> "
+        "{ p, i = MaxPool<kernel_shape = [1]>(k) y = Add(x, i) }"
+    ),
+    "LpNormalization takes no magnitudes": (
+        "(float[1,2] x) => (float[1,2] y) <float[1,2] k = {1, -3}> { n = LpNormalization<p = 1>(k) y = Add(x, n) }"
+    ),
+    "a reversed RNN is not reversed": (
+        "(float[2,1,1,1] x) => (float[2,1,1,1] y) <float[2,1,1] k = {1, 3}, float[1,1,1] w = {1}> "
+        '{ n = RNN<hidden_size = 1, direction = "reverse">(k, w, w) y = Add(x, n) }'
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNFAITHFUL)
+def test_onnx_reference_is_not_trusted_where_it_is_wrong(name: str) -> None:
+    assert len(rewrite(UNFAITHFUL[name], "fold", opset=22).ops) == 2
