@@ -148,6 +148,8 @@ class _Restorer:
                 raise ModelError(f"graph {made.name!r} has an output without a name")
             graph.set_output(len(graph.outputs), value)
         graph.extras = _graph_note(scope, made, before)
+        if before is not None:
+            scope.keep(value.name for value in before.kept)
         names.used.update(scope.values)
         return scope
 

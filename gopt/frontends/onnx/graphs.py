@@ -11,6 +11,7 @@ from .attributes import Span
 from .external import Folder
 from .nodes import NodeReader, constant_of
 from .notes import ConstantNote, GraphNote, InitializerNote, NodeNote
+from .references import annotated
 from .schema import check, check_entry
 from .tensorreader import read_sparse, read_tensor
 from .tensors import WireTensor
@@ -79,6 +80,13 @@ class Scope:
             self.captures[value] = outer
         return value
 
+    def keep(self, names: Iterable[str]) -> None:
+        """Note that something outside the dataflow refers to values by these names."""
+        for name in names:
+            value = self.values.get(name)
+            if value is not None and value.role is not Role.CAPTURE:
+                self.graph.kept[value] = None
+
     def sees(self, name: str) -> bool:
         """True if a graph outside has a value of that name."""
         scope = self.parent
@@ -127,6 +135,10 @@ class GraphReader:
         for _, pos, stop in found[OUTPUT]:
             self._export(scope, self.types.declared(self.source.buf, pos, stop), note)
         self.declare(scope, found[VALUE_INFO], note)
+        for number, begin, stop in note.rest:
+            if number == ANNOTATION:
+                ((_, _, _, at, _),) = fields(self.source.buf, begin, stop)
+                scope.keep(annotated(self.source.buf, at, stop))
         return scope
 
     def _scan(self, start: int, end: int) -> tuple[dict[int, list[FieldSpan]], GraphNote]:

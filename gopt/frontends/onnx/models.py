@@ -10,12 +10,13 @@ from .external import Folder
 from .graphs import FieldSpan, GraphReader, Scope
 from .nodes import STANDARD_DOMAINS
 from .notes import GraphNote, ModelNote
+from .references import trained
 from .schema import check
 from .types import TypeReader
 
 # Fields of a model and of a function, and the messages among them that are passed on unread.
-IR_VERSION, GRAPH, OPSET, FUNCTION = 1, 7, 8, 25
-_MODEL_MESSAGES = {14: "Entry", 20: "Training", 26: "Device"}
+IR_VERSION, GRAPH, OPSET, TRAINING, FUNCTION = 1, 7, 8, 20, 25
+_MODEL_MESSAGES = {14: "Entry", TRAINING: "Training", 26: "Device"}
 F_NAME, F_INPUT, F_OUTPUT, F_ATTRIBUTE, F_NODE, F_OPSET, F_DOMAIN = 1, 4, 5, 6, 7, 9, 10
 F_DEFAULT, F_INFO, F_OVERLOAD = 11, 12, 13
 _FUNCTION_READ = frozenset(
@@ -59,7 +60,12 @@ def read_model(source: Source, folder: Folder) -> Model:
     note.opsets = dict(opsets)
     model = Model(Graph(), ir_version)
     reader = GraphReader(source, folder, TypeReader(model.symbol), ir_version)
-    model.graph = reader.read(graph_at[1], graph_at[2], opsets, Names()).graph
+    scope = reader.read(graph_at[1], graph_at[2], opsets, Names())
+    model.graph = scope.graph
+    for number, begin, stop in note.rest:
+        if number == TRAINING:
+            ((_, _, _, at, _),) = fields(buf, begin, stop)
+            scope.keep(trained(buf, at, stop))
     for span in functions:
         function = _read_function(reader, *span)
         if function.key in model.functions:

@@ -114,7 +114,12 @@ def test_quantization_annotations(round_trip: RoundTrip) -> None:
     proto = simple()
     annotation = proto.graph.quantization_annotation.add(tensor_name="s")
     annotation.quant_parameter_tensor_names.add(key="SCALE_TENSOR", value="scale")
-    round_trip(proto)
+    annotation.quant_parameter_tensor_names.add(key="ZERO_POINT_TENSOR", value="nowhere")
+    proto.graph.initializer.append(numpy_helper.from_array(np.float32(1), "scale"))
+    model = round_trip(proto)
+    (scale,) = model.graph.kept
+    assert scale.name == "scale"
+    assert scale.is_needed
 
 
 def test_training_info(round_trip: RoundTrip) -> None:
@@ -124,7 +129,10 @@ def test_training_info(round_trip: RoundTrip) -> None:
     info.algorithm.CopyFrom(simple_graph())
     info.initialization_binding.add(key="w", value="y")
     info.update_binding.add(key="w", value="y")
-    round_trip(proto)
+    branch = helper.make_graph([helper.make_node("Neg", ["s"], ["n"])], "b", [], [tensor_info("n")])
+    info.algorithm.node.append(helper.make_node("If", ["x"], ["z"], then_branch=branch, else_branch=branch))
+    model = round_trip(proto)
+    assert {v.name for v in model.graph.kept} == {"x", "w", "s", "y"}
 
 
 def test_device_configurations(round_trip: RoundTrip) -> None:
