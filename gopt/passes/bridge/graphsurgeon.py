@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ...errors import GoptError, PassError, UsageError
+from ...errors import GoptError, ModelError, PassError, UsageError
 from ...ir import Model, Op
 from ...rewrite import Context, Numerics
 from ..base import Pass, option, register
@@ -31,7 +31,7 @@ class Graphsurgeon(Pass):
         Raises:
             UsageError: there is no such file or function, it cannot be executed, or only exact rewrites are allowed.
             MissingComponentError: onnx-graphsurgeon is not installed.
-            PassError: the function raised an error.
+            PassError: the function raised an error, or what it left is no valid graph.
         """
         path, function = self._function()
         if ctx.exact:
@@ -44,7 +44,11 @@ class Graphsurgeon(Pass):
             from ...frontends.graphsurgeon import from_gs, to_gs
 
             before = _by_place(model)
-            _replace(model, from_gs(_call(function, to_gs(model), path), model))
+            made = _call(function, to_gs(model), path)
+            try:
+                _replace(model, from_gs(made, model))
+            except ModelError as error:
+                raise PassError(f"{self.script} left no valid graph: {error}") from error
             after = _by_place(model)
             for place in before.keys() & after.keys():
                 after[place].entry = before[place].entry
