@@ -13,7 +13,7 @@ from .registry import is_random
 from .schemas import schema
 from .view import RENAMED
 
-# Operators whose classes gave the same as ONNX Runtime for some hundred random operands and attributes each. Most others
+# Operators whose classes gave what ONNX Runtime gives for some hundred random operands and attributes each. Most others
 # are wrong somewhere (LRN, LpNormalization, RNN and its like, MaxPool's indices, padded Conv and AveragePool, ...).
 # fmt: off
 _FAITHFUL = frozenset((

@@ -202,7 +202,7 @@ def scale_before(rw: Rewriter, op: Op, inner: Op, x: Value) -> Value:
 
 @rule(
     P.Gemm("a", "b", P.const("", 0)).as_("op"),
-    numerics=Numerics.FINITE,
+    numerics=Numerics.ROUNDING,
     since=11,
     example=example(
         "(float[3,2] x) => (float[3,2] y) <float[2,2] w = {1, 2, 3, 4}, float[2] b = {0, 0}> { y = Gemm(x, w, b) }"
@@ -211,7 +211,7 @@ def scale_before(rw: Rewriter, op: Op, inner: Op, x: Value) -> Value:
 def zero_bias(rw: Rewriter, op: Op) -> Value:
     """Gemm(A, B, 0) -> Gemm(A, B)
 
-    Applies to zeros throughout; they can't enlarge the result.
+    Applies to zeros throughout; they can't enlarge the result. The sums may be taken in another order.
     """
     product = Product.of(op)
     return replace(product, c=None).gemm(rw)

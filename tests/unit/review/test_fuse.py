@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gopt.rewrite import Numerics
+
 from ..passes.clean.rewriting import rewrite
 
 
@@ -27,3 +29,11 @@ def test_a_chain_of_constants_without_elements() -> None:
     )
     assert rewrite(text, "fuse", exact=True).ops == ["Mul", "Sub", "Mul"]
     assert rewrite(text, "fuse").ops == ["Mul", "Mul"]
+
+
+def test_a_gemm_without_an_addend_is_not_promised_to_be_bit_equal() -> None:
+    """ONNX Runtime starts its sums from the addend where there is one, with beta other than 1 in another way."""
+    weights = "<float[3,1] w = {1, 2, 3}, float[1,1] b = {0}>"
+    text = f"(float[2,3] x) => (float[2,1] y) {weights} {{ y = Gemm<beta = 2.0>(x, w, b) }}"
+    done = rewrite(text, "fuse")
+    assert [e.numerics for e in done.ctx.ledger.entries] == [Numerics.ROUNDING]
