@@ -120,7 +120,7 @@ class Ledger:
             op.entry = number
             came.append(op.label)
         entry = Entry(number, rule, key, tuple(before), tuple(came), constants, numerics)
-        base = key.split("#", 1)[0]
+        base = key[: key.rindex(")") + 1]  # without the count that `key` appended; names may have a # themselves
         self._seen[base] = self._seen.get(base, 0) + 1
         self.entries.append(entry)
         for listener in self.listeners:
