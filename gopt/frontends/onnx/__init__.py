@@ -44,9 +44,9 @@ def load(source: str | os.PathLike[str] | bytes | ModelProto, folder: str | os.P
         with _no_gc():
             model = _read(_open(path) if path is not None else Source(_bytes(source)), home)
     except OSError as error:
-        raise ModelError(f"{name}: {error.strerror or error}") from None
+        raise ModelError(_line(f"{name}: {error.strerror or error}")) from None
     except (ModelError, GraphError) as error:
-        raise ModelError(f"{name}: {error}") from None
+        raise ModelError(_line(f"{name}: {error}")) from None
     model.path = path
     return model
 
@@ -62,6 +62,11 @@ def to_proto(model: Model) -> ModelProto:
     proto = onnx.ModelProto()
     proto.ParseFromString(to_bytes(model))
     return proto
+
+
+def _line(message: str) -> str:
+    """A message that may hold names of a file, fit for a terminal."""
+    return "".join(c if c.isprintable() else " " for c in message)
 
 
 def _open(path: Path) -> Source:

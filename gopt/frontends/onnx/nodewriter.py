@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ...ir import Attr, AttrKind, FileTensor, Graph, Op, Tensor, Value
-from ..wire import Chunks, fields, string_field
+from ..wire import BYTES, Chunks, fields, string_field, varint
 from . import nodes as node_fields
 from .attributes import encode_attribute
 from .external import DataFile
@@ -96,6 +96,9 @@ class NodeEncoder(ABC):
         replaced = [node_fields.INPUT, node_fields.OUTPUT]
         chunks = Chunks()
         chunks.data(_names(node_fields.INPUT, inputs) + _names(node_fields.OUTPUT, outputs))
+        if name is None and attrs is None and (behind := _behind_names(note)):
+            chunks.extent(note.source, behind, note.end)
+            return chunks
         if name is not None:
             replaced.append(node_fields.NAME)
             chunks.text(node_fields.NAME, name)
@@ -182,6 +185,20 @@ def is_node(value: Value) -> bool:
 
 def _order(value: Value) -> float:
     return value.spelling.order if is_node(value) else -1.0
+
+
+def _behind_names(note: NodeNote) -> int:
+    """Where the other fields of a node begin; 0 if operands and results do not all stand at its beginning."""
+    buf, pos, end = note.source.buf, note.body, note.end
+    left = len(note.inputs) + len(note.outputs)
+    while left and pos < end and buf[pos] in _NAME_TAGS:
+        size, at = varint(buf, pos + 1)
+        pos = at + size
+        left -= 1
+    return 0 if left else pos
+
+
+_NAME_TAGS = (node_fields.INPUT << 3 | BYTES, node_fields.OUTPUT << 3 | BYTES)
 
 
 def _names(number: int, names: Sequence[str]) -> bytes:

@@ -110,6 +110,16 @@ def test_cycles() -> None:
     assert "cyclic" in refused(model_of(helper.make_node("If", ["x"], ["y"], then_branch=body, else_branch=body)))
 
 
+def test_names_in_messages_cannot_spoil_a_terminal() -> None:
+    evil = "a\n\x1b[2Jb"
+    call = helper.make_node(evil, ["a"], ["b"], domain=evil)
+    proto = model_of(node("x", "y"))
+    proto.functions.append(helper.make_function(evil, evil, ["a"], ["b"], [call], [helper.make_opsetid("f", 1)]))
+    assert "calls itself" in refused(proto)
+    proto = model_of(helper.make_node(evil, ["y"], ["y"], domain=evil))
+    assert refused(proto).isprintable()
+
+
 def test_a_long_cycle_and_a_long_chain() -> None:
     count = 3000
     chain = [node("x" if not k else f"v{k - 1}", f"v{k}") for k in range(count)]
