@@ -93,7 +93,7 @@ class _Folder:
         """Elementary operations that evaluating the op takes; a reason if it is not to be evaluated."""
         size, effort = output_bytes(op), work(op)
         if size is None or effort is None:
-            infer_op(op)  # an operand that was folded a moment ago may settle the shape
+            _retype(op)  # an operand that was folded a moment ago may settle the shape
             size, effort = output_bytes(op), work(op)
         if size is None:
             size = _largest(op)
@@ -109,6 +109,16 @@ class _Folder:
 
 # Bypassed by `clean`; and what gives no dense tensor, or one that ONNX leaves to the runtime.
 _LEFT = frozenset({"Identity", "Constant", "StringNormalizer", "NonMaxSuppression", "ImageDecoder"})
+
+
+def _retype(op: Op) -> None:
+    """Infer an op again; if it stays, the next sweep of inference looks at its users."""
+    infer_op(op)
+    graph = op.graph
+    assert graph is not None
+    for value in op.outputs:
+        if value is not None:
+            graph.dirty.update(dict.fromkeys(graph.users(value)))
 
 
 def _freed(op: Op) -> int:
