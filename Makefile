@@ -47,7 +47,7 @@ demo: venv  ## make a small model, optimize and verify it, print what changed
 test: venv  ## the quick tests and a share of the slow ones (SLOW=0.1)
 	$(PYTEST) --slow-share $(SLOW)
 
-test-all: venv  ## all tests; GOPT_MODELS=FOLDER adds those on real models
+test-all: venv  ## all tests; GOPT_MODELS=FOLDER names real models to run on
 	$(PYTEST) --slow-share 1
 
 docs: venv  ## write docs/passes.md anew from the docstrings
