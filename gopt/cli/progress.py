@@ -6,12 +6,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from time import monotonic
+from typing import TYPE_CHECKING
 
 from .text import printable
 
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
 PATIENCE = 1.0
-_BEAT = 0.2
+"""Seconds of work before anything is shown; rich is not even imported before."""
 
 
 @contextmanager
@@ -24,41 +27,49 @@ def progress(wanted: bool = True) -> Iterator[Callable[[str], None] | None]:
         yield None
         return
     line = _Line()
-    line.start()
+    timer = threading.Timer(PATIENCE, line.show)
+    timer.daemon = True
+    timer.start()
     try:
         yield line.tell
     finally:
-        line.stop()
+        timer.cancel()
+        line.end()
 
 
-class _Line(threading.Thread):
-    """Rewrites the line a few times a second."""
+class _Line:
+    """What is going on, shown by rich from the moment that somebody asks for it."""
 
     def __init__(self) -> None:
-        super().__init__(daemon=True, name="progress")
-        self._begun = monotonic()
-        self._what = ("starting", self._begun)
-        self._done = threading.Event()
+        self._lock = threading.Lock()
+        self._what = "starting"
+        self._ended = False
+        self._shown: tuple[Progress, TaskID] | None = None
 
     def tell(self, what: str) -> None:
         """Note what begins now."""
-        self._what = (printable(what), monotonic())
+        with self._lock:
+            self._what = printable(what)
+            if self._shown is not None:
+                live, task = self._shown
+                live.update(task, description=self._what)
 
-    def run(self) -> None:
-        if self._done.wait(PATIENCE):
-            return
-        while not self._done.wait(_BEAT):
-            what, since = self._what
-            now = monotonic()
-            text = f"{now - self._begun:6.1f} s  {what}"
-            if now - since > 2 * PATIENCE:
-                text += f" ({now - since:.0f} s)"
-            sys.stderr.write(f"\r\x1b[K{text[:100]}")
-            sys.stderr.flush()
-        sys.stderr.write("\r\x1b[K")
-        sys.stderr.flush()
+    def show(self) -> None:
+        """Begin to show it, unless the work has ended."""
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    def stop(self) -> None:
-        """End it and wipe the line."""
-        self._done.set()
-        self.join()
+        with self._lock:
+            if self._ended:
+                return
+            columns = (SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
+            live = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._shown = (live, live.add_task(self._what, total=None))
+            live.start()
+
+    def end(self) -> None:
+        """Wipe the line."""
+        with self._lock:
+            self._ended = True
+            if self._shown is not None:
+                self._shown[0].stop()
