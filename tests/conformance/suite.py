@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import onnx
-from gopt.frontends.onnx import to_bytes
 
 import gopt
 from gopt.errors import GoptError
+from gopt.frontends.onnx import to_bytes
 
 from .cases import Case, verdict
 

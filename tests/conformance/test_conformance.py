@@ -1,4 +1,4 @@
-"""ONNX's backend cases that pass plain pass after every pipeline. CI runs a share, `python -m tests.conformance` all."""
+"""ONNX's backend cases that pass plain pass after every pipeline: here a share, `python -m tests.conformance` all."""
 
 from __future__ import annotations
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from gopt.api import apply
-from gopt.frontends.onnx import load
 from gopt.rewrite import Ledger
-
-from ..passes.clean.rewriting import parse
 
 
 def test_keys_of_entries_are_unique_whatever_the_names() -> None:
