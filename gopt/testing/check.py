@@ -1,18 +1,25 @@
-"""Testing a rule from its pattern: rewrite random models that match, and compare the numbers."""
+"""Testing a rule: rewrite models that match (and nearly match), run both, compare."""
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..errors import GoptError
 from ..frontends.onnx import load, to_bytes
 from ..ir import Array
 from ..ir.check import check
-from ..rewrite import Context, Ledger, Numerics, Rule, apply_rules
-from .generate import feeds, generate
-from .plans import Rng
+from ..ir.printer import to_text
+from ..rewrite import Context, Ledger, Rule, apply_rules
+from ..verify.validity import invalid
+from .cases import Recipe, make, recipe
+from .running import Judge, difference, run, run_with_interface
+
+__all__ = ["RuleReport", "check_rule", "difference", "run"]
+
+_SHRUNK = 3
+"""So many failures are made smaller; the first few say it all."""
 
 
 @dataclass(slots=True)
@@ -25,6 +32,7 @@ class RuleReport:
         fired: how many of them the rule rewrote.
         failures: what went wrong, a line each; empty if all is well.
         max_error: largest error met, relative to the largest magnitude of the output.
+        details: for the first failures, a text of several lines each: the model before and after, and the inputs.
     """
 
     rule: str
@@ -32,6 +40,7 @@ class RuleReport:
     fired: int = 0
     failures: list[str] = field(default_factory=list)
     max_error: float = 0.0
+    details: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -39,84 +48,138 @@ class RuleReport:
         return not self.failures and self.fired > 0
 
 
-def check_rule(rule: Rule, cases: int = 50, seed: int = 0, opset: int = 18) -> RuleReport:
-    """Make models for the rule's pattern (and near misses), rewrite them, run both, compare.
+@dataclass(slots=True)
+class _Outcome:
+    """What came of one case."""
+
+    fired: bool = False
+    problems: list[str] = field(default_factory=list)
+    error: float = 0.0
+    before: str = ""
+    after: str = ""
+    inputs: dict[str, Array] = field(default_factory=dict)
+
+
+def check_rule(rule: Rule, cases: int = 50, seed: int = 0, opset: int = 18, only: int | None = None) -> RuleReport:
+    """Rewrite models made from the rule's example and its pattern, and near misses; run both; compare.
+
+    The example comes first, as it is; then, by turns, the example and models made from the pattern, each with a few
+    mutations. A model that ONNX Runtime does not take is thrown away. The same arguments give the same report.
 
     Args:
         rule: the rule.
         cases: models to make; up to twenty times as many are drawn to find so many that run.
         seed: of the random numbers; the rule's name is mixed in.
-        opset: standard opset of the models, at least the rule's `since`.
+        opset: standard opset of most models made from the pattern (at least the rule's `since`).
+        only: the one draw to make, to look at a failure again.
+
+    Returns:
+        The report. A rule that raises, breaks the graph, an interface or a valid model has failed, like one that
+        changes numbers more than its `numerics` permit, or whose example it does not rewrite.
     """
     report = RuleReport(rule.name)
-    rng = np.random.default_rng([seed, zlib.crc32(rule.name.encode())])
-    for draw in range(20 * cases):
+    shrunk: list[tuple[int, str]] = []
+    for draw in range(20 * cases) if only is None else (only,):
         if report.cases >= cases:
             break
-        _one(rule, rng, opset, report, draw)
+        how = recipe(rule, draw, seed, opset)
+        outcome = _try(rule, how)
+        if outcome is None:
+            if draw == 0 and rule.example:
+                report.failures.append("draw 0: its example does not run")
+            continue
+        report.cases += 1
+        report.fired += outcome.fired
+        report.max_error = max(report.max_error, outcome.error)
+        if draw == 0 and rule.example and not outcome.fired and not outcome.problems:
+            outcome.problems.append("it does not fire in its example")
+        report.failures.extend(f"draw {draw}: {problem}" for problem in outcome.problems)
+        if outcome.problems and len(shrunk) < _SHRUNK:
+            shrunk.append(_detail(rule, how, outcome))
+    report.details = [text for _, text in sorted(shrunk)]  # the smallest model first
     return report
 
 
-def _one(rule: Rule, rng: Rng, opset: int, report: RuleReport, draw: int) -> None:
-    model = generate(rule, rng, opset)
-    if model is None:
-        return
-    data = to_bytes(model)
-    inputs = dict(feeds(model, rng))
-    expected = run(data, inputs)
-    if expected is None:
-        return  # the runtime does not take it: not a model, nothing to learn from it
-    report.cases += 1
-    rewritten = load(data)
-    ledger = Ledger()
-    apply_rules(Context(rewritten, ledger), [rule])
-    check(rewritten)
-    if not ledger.entries:
-        return
-    report.fired += 1
-    got = run(to_bytes(rewritten), inputs)
-    if got is None:
-        report.failures.append(f"draw {draw}: the rewritten model does not run")
-        return
-    for name, want in expected.items():
-        if name not in got:
-            report.failures.append(f"draw {draw}: output {name!r} is gone")
-            continue
-        error, why = difference(want, got[name], rule.numerics)
-        report.max_error = max(report.max_error, error)
-        if why:
-            report.failures.append(f"draw {draw}: output {name!r}: {why}")
-
-
-def run(data: bytes, inputs: dict[str, Array]) -> dict[str, Array] | None:
-    """Outputs of a model by name, by ONNX Runtime without graph optimizations; None if it does not load or run."""
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+def _try(rule: Rule, how: Recipe) -> _Outcome | None:
+    """Make a case and test the rule on it; None if there is no such model."""
     try:
-        session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        names = [o.name for o in session.get_outputs()]
-        return dict(zip(names, session.run(None, inputs)))
-    except Exception:  # the binding raises a class of its own for each failure
+        case = make(rule, how)
+    except GoptError as error:
+        return _Outcome(problems=[f"its example cannot be read: {error}"])
+    if case is None:
         return None
+    data = to_bytes(case.model)
+    expected, interface = run_with_interface(data, case.inputs)
+    if expected is None:
+        return None  # the runtime does not take it: not a model, nothing to learn from it
+    outcome = _Outcome(inputs=case.inputs)
+    rewritten = load(data)
+    outcome.before = to_text(rewritten, elide=64)
+    ledger = Ledger()
+    try:
+        apply_rules(Context(rewritten, ledger), [rule])
+        check(rewritten)
+        after = to_bytes(rewritten)
+    except (GoptError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
+        outcome.problems.append(f"{type(error).__name__}: {error}")
+        return outcome
+    outcome.fired = bool(ledger.entries)
+    if not outcome.fired:
+        if after != data:
+            outcome.problems.append("the model has changed, and nothing was committed")
+        return outcome
+    outcome.after = to_text(rewritten, elide=64)
+    got, interface_after = run_with_interface(after, case.inputs)
+    if got is None:
+        outcome.problems.append(f"the rewritten model does not run{_because(data, after)}")
+        return outcome
+    if interface != interface_after:
+        outcome.problems.append(f"the interface has changed: {_changed(interface, interface_after)}")
+    elif why := _because(data, after):
+        outcome.problems.append(f"the rewritten model is not valid{why}")
+    judge = Judge(data, case.inputs, rule.numerics, how.rng(rule, 5))
+    outcome.error, wrong = judge.compare(expected, got)
+    outcome.problems += wrong
+    return outcome
 
 
-def difference(want: Array, got: Array, numerics: Numerics) -> tuple[float, str]:
-    """Largest error relative to the output's largest magnitude, and why it is too much ("" if it is not)."""
-    if want.shape != got.shape or want.dtype != got.dtype:
-        return np.inf, f"{want.dtype}{list(want.shape)} became {got.dtype}{list(got.shape)}"
-    if numerics is Numerics.EXACT or want.dtype.kind != "f":
-        same = bool(np.array_equal(want, got, equal_nan=want.dtype.kind == "f"))
-        return (0.0, "") if same else (np.inf, "not bit-equal")
-    finite = np.isfinite(want)
-    if not np.array_equal(finite, np.isfinite(got)):
-        return np.inf, "non-finite elements differ"
-    if not finite.any():
-        return 0.0, ""
-    a, b = want[finite].astype(np.float64), got[finite].astype(np.float64)
-    error = float(np.max(np.abs(a - b)) / max(float(np.max(np.abs(a))), 1e-6))
-    limit = 1e-2 if want.dtype == np.float16 else 2e-5
-    return error, f"error {error:.2g} of the largest magnitude" if error > limit else ""
+def _because(before: bytes, after: bytes) -> str:
+    """What onnx's checker says of a rewritten model; "" if nothing, or if it says something of the original too."""
+    why = invalid(after)
+    return f": {why}" if why and not invalid(before) else ""
+
+
+def _changed(before: tuple[tuple[str, str, str], ...], after: tuple[tuple[str, str, str], ...]) -> str:
+    for one, other in zip(before, after):
+        if one != other:
+            return f"{' '.join(one)} became {' '.join(other)}"
+    return f"{len(before)} inputs and outputs became {len(after)}"
+
+
+def _detail(rule: Rule, how: Recipe, outcome: _Outcome) -> tuple[int, str]:
+    """Length and text of a failure: of the smallest model found by leaving out mutations one at a time."""
+    step = 0
+    while step < len(how.steps):
+        smaller = _try(rule, how.without(step))
+        if smaller is not None and smaller.problems:
+            how, outcome = how.without(step), smaller
+        else:
+            step += 1
+    return len(outcome.before), "\n".join(_lines(how, outcome))
+
+
+def _lines(how: Recipe, outcome: _Outcome) -> list[str]:
+    origin = "example" if how.example else "pattern"
+    changes = "".join(f", {name}" for _, name in how.steps)
+    lines = [f"draw {how.draw} (seed {how.seed}), from the {origin}{changes}: {'; '.join(outcome.problems)}"]
+    lines += [f"  {line}" for line in outcome.before.splitlines()]
+    lines += [f"  {name} = {_shown(data)}" for name, data in outcome.inputs.items()]
+    if outcome.after:
+        lines += ["  is rewritten as", *(f"  {line}" for line in outcome.after.splitlines())]
+    return lines
+
+
+def _shown(data: Array) -> str:
+    if data.size > 64:
+        return f"{data.dtype}{list(data.shape)}"
+    return " ".join(np.array2string(data, separator=", ", floatmode="unique").split())

@@ -1,0 +1,16 @@
+"""Is a model valid by ONNX's own checker?"""
+
+from __future__ import annotations
+
+
+def invalid(data: bytes) -> str:
+    """What `onnx.checker` has against a model, shapes included, in one line; "" if nothing."""
+    import onnx
+    import onnx.checker
+    import onnx.shape_inference
+
+    try:
+        onnx.checker.check_model(onnx.load_model_from_string(data), full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:
+        return " ".join(str(error).split())[:300]
+    return ""
