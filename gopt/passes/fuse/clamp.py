@@ -12,6 +12,8 @@ from ...rewrite import Numerics, P, Pattern, RejectError, Rewriter, rule
 from ..example import example
 from ._affine import dtype_of, fits, shape_of
 
+_CLIP_12 = 12
+
 
 def _bounded(data: Pattern | str) -> Pattern:
     return P.Relu(data) | P.Clip(data, P.opt(P.const()), P.opt(P.const())) | (P.Min | P.Max)(data, P.const())
@@ -139,6 +141,8 @@ def _emit(rw: Rewriter, x: Value, to: _Range, dtype: DType) -> Value:
     result: Value
     if to.low is not None and to.low == 0 and to.high is None:
         result = rw.Relu(x)
+    elif dtype is DType.DOUBLE and rw.opset() < _CLIP_12:
+        raise RejectError("ONNX Runtime clips doubles from version 12 on")
     else:
         result = rw.Clip(x, *(None if b is None else rw.const(np.asarray(b)) for b in to))
     return result

@@ -37,3 +37,11 @@ def test_a_gemm_without_an_addend_is_not_promised_to_be_bit_equal() -> None:
     text = f"(float[2,3] x) => (float[2,1] y) {weights} {{ y = Gemm<beta = 2.0>(x, w, b) }}"
     done = rewrite(text, "fuse")
     assert [e.numerics for e in done.ctx.ledger.entries] == [Numerics.ROUNDING]
+
+
+@pytest.mark.parametrize("opset", [8, 11, 12])
+def test_no_clip_is_made_that_the_runtime_does_not_have(opset: int) -> None:
+    """ONNX Runtime knows Max and Min of doubles from version 8 on, but Clip of them from 12 on."""
+    text = "(double[3] x) => (double[3] y) <double c = {0}, double d = {4}> { a = Max(x, c) y = Min(a, d) }"
+    assert rewrite(text, "fuse", opset).ops == (["Max", "Min"] if opset < 12 else ["Clip"])
+    assert rewrite(text.replace("double", "float"), "fuse", opset).ops == ["Clip"]
