@@ -8,6 +8,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from math import prod
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from ..ir.clone import clone_ops, clone_value
 from ..rewrite.ledger import Numerics
 from ..rewrite.rule import Rule
 from .generate import generate
-from .mutations import LAST, MUTATIONS, Draft
+from .mutations import LARGE, LAST, MUTATIONS, Draft
 from .plans import Rng
 from .values import feed
 
@@ -98,6 +99,8 @@ def make(rule: Rule, how: Recipe) -> Case | None:
             draft.apply(name, how.rng(rule, 3, number))
         except (GoptError, ValueError, KeyError, TypeError, ArithmeticError):
             return None  # what a mutation made is no model
+    if any(prod(shape) > LARGE for shape in draft.sizes.values()):
+        return None
     if any(0 in shape for shape in draft.sizes.values()) and any(op.op_type in _NEVER_EMPTY for op in draft.graph.ops):
         return None
     forget(draft.model)  # so that outputs are declared as what they are now

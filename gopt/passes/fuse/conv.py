@@ -170,7 +170,7 @@ def scale_past_add(rw: Rewriter, conv: Op, first: Op, second: Op, x: Value, w: V
         "w",
         P.opt("b"),
     ).as_("conv"),
-    numerics=Numerics.FINITE,
+    numerics=Numerics.ROUNDING,
     example=example(
         "(float[1,2,3,3] x) => (float[1,2,5,3] y) "
         "<float[2,2,1,1] w = {1, 2, 3, 4}, int64[8] p = {0, 0, 1, 0, 0, 0, 1, 0}> "
@@ -180,8 +180,8 @@ def scale_past_add(rw: Rewriter, conv: Op, first: Op, second: Op, x: Value, w: V
 def pad(rw: Rewriter, conv: Op, pad: Op, x: Value, w: Value, b: Value | None) -> Value:
     """Conv(Pad(x, p), W, b, pads=q) -> Conv(x, W, b, pads=p+q)
 
-    Applies to constant zeros around the spatial axes, and to a convolution whose own pads do not depend on sizes. Bit
-    for bit the same for finite weights: a weight that is infinite or no number meets no zeros any more.
+    Applies to constant zeros around the spatial axes, and to a convolution whose own pads do not depend on sizes. The
+    sums are the same but for terms that are zero; runtimes may take another way to them where a convolution has pads.
     """
     shape = shape_of(w)
     if shape is None:

@@ -43,7 +43,7 @@ def pad_max(rw: Rewriter, pool: Op, pad: Op, x: Value, value: Value | None) -> V
     P.AveragePool(
         P.Pad("x", P.const(), P.opt(P.const("", 0)), P.opt(P.const()), mode="constant").as_("pad").shared()
     ).as_("pool"),
-    numerics=Numerics.FINITE,
+    numerics=Numerics.ROUNDING,
     example=example(
         "(float[1,1,4,4] x) => (float[1,1,3,3] y) "
         "<int64[8] p = {0, 0, 1, 1, 0, 0, 0, 0}> "
@@ -54,6 +54,7 @@ def pad_average(rw: Rewriter, pool: Op, pad: Op, x: Value) -> Value:
     """AveragePool(Pad(x, p), pads=q) -> AveragePool(x, pads=p+q, count_include_pad=1)
 
     Applies to zeros around the spatial axes, to a pool that has no pads of its own or counts them, with ceil_mode 0.
+    Without the zeros between them the elements of a window may be added in another order.
     """
     own = own_pads(pool, _spatial(pool))
     if any(own) and not ops.attribute(pool, "count_include_pad"):

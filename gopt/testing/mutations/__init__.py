@@ -7,6 +7,6 @@ compute the same before and after a rewrite.
 from __future__ import annotations
 
 from . import attributes, numbers, structure  # noqa: F401  (they fill the table)
-from .draft import LAST, MUTATIONS, Draft, Mutation
+from .draft import LARGE, LAST, MUTATIONS, Draft, Mutation
 
-__all__ = ["LAST", "MUTATIONS", "Draft", "Mutation"]
+__all__ = ["LARGE", "LAST", "MUTATIONS", "Draft", "Mutation"]

@@ -12,6 +12,10 @@ from ...ir import Array, ArrayTensor, Declared, DType, Graph, Model, TensorType,
 from ..plans import Rng, Shape
 
 
+LARGE = 1 << 16
+"""Elements of a constant or input above which a draft is given up."""
+
+
 @dataclass(slots=True)
 class Draft:
     """A model that is being changed.

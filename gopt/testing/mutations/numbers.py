@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from ...analysis.inference import type_of
 from ...ir import Array, ArrayTensor, DType, TensorType, static_shape
 from ..plans import Rng, Shape, pick
 from ..values import DTYPES, array, filled
-from .draft import Draft, declare, declared, mutation
+from .draft import LARGE, Draft, declare, declared, mutation
 
 
 @mutation("element type", 1.5)
@@ -79,7 +81,8 @@ def _one_changed(old: Array, number: float, rng: Rng) -> Array:
         if flat.dtype.kind in "iu":
             info = np.iinfo(flat.dtype)
             number = min(max(int(number), int(info.min)), int(info.max))
-        flat[place] = number
+        with np.errstate(over="ignore"):
+            flat[place] = number
     return np.asarray(flat.reshape(old.shape))
 
 
@@ -109,6 +112,8 @@ def constant_shape(draft: Draft, rng: Rng) -> None:
 
 def _resized(old: Array, shape: Shape, rng: Rng) -> Array:
     """An array of another shape with the elements of one, over and over, or with all of them equal."""
+    if prod(shape) > LARGE:
+        raise ValueError("a constant that large tells no more than a small one")
     if not old.size:
         return np.zeros(shape, old.dtype)
     flat = old.reshape(-1)

@@ -8,7 +8,7 @@ from ....ir import Array, Value
 from ....ops.numeric import limits
 from ....rewrite import Numerics, OpPattern, P, RejectError, Rewriter, rule
 from ....rewrite.pattern import Either
-from ._facts import elements, example, neutral
+from ._facts import elements, example, neutral, shape_of
 
 _ZERO = P.const("c", value=0)
 _ONE = P.const("c", value=1)
@@ -187,9 +187,15 @@ def leaky_relu(rw: Rewriter, x: Value) -> Value:
     P.PRelu("x", P.const("slope", value=1)),
     example=example("(float[2] x) => (float[2] y) <float[1] one = {1}> { a = PRelu(x, one) y = Neg(a) }"),
 )
-def prelu(rw: Rewriter, x: Value) -> Value:
+def prelu(rw: Rewriter, x: Value, slope: Value) -> Value:
     """PRelu(x, 1) -> x
 
-    Exact: negative numbers are multiplied by 1; the slope broadcasts to x, never x to the slope.
+    Applies where the slope surely broadcasts to x: by the operator's clause x never broadcasts to the slope, but
+    runtimes take that too. Exact: negative numbers are multiplied by 1.
     """
+    before, ones = shape_of(x), shape_of(slope)
+    if ones is None or (ones and (before is None or len(ones) > len(before))):
+        raise RejectError("the slope may have more dims")
+    if before is not None and any(d not in (1, wanted) for d, wanted in zip(ones[::-1], before[::-1])):
+        raise RejectError("the slope may enlarge the result")
     return x

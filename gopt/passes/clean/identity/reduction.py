@@ -17,7 +17,7 @@ def no_axes(rw: Rewriter, x: Value) -> Value:
 
     Exact: the attribute's clause says that the result is the operand.
     """
-    if not rw.attr(rw.root, "noop_with_empty_axes"):
+    if rw.attr(rw.root, "noop_with_empty_axes") != 1:
         raise RejectError("no axes are all axes")
     if has_operand(rw.root, "axes") and rw.ints(rw.root, "axes") != ():
         raise RejectError("there may be axes")

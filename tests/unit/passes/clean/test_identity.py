@@ -267,6 +267,8 @@ KEEPS = {
     "neg of abs": f"{X} {{ a = Abs(x) y = Neg(a) }}",
     "relu of neg of relu": f"{X} {{ a = Relu(x) b = Neg(a) y = Relu(b) }}",
     "max of two": "(float[2] x, float[2] z) => (float[2] y) { y = Max(x, z) }",
+    "prelu: the slope enlarges": "(float[1,3] x) => (float[] y) <float[2,1] c = {1,1}> { a = PRelu(x, c) y = Neg(a) }",
+    "prelu: the slope has more dims": "(float[3] x) => (float[] y) <float[1,1] c = {1}> { a = PRelu(x, c) y = Neg(a) }",
     "prelu: a slope": f"{X} <float[1] c = {{0.5}}> {{ y = PRelu(x, c) }}",
     "leaky relu": f"{X} {{ y = LeakyRelu<alpha = 0.5>(x) }}",
     "and with false": "(bool[2] x) => (bool[2] y) { c = Constant<value = bool {0}>() y = And(x, c) }",
