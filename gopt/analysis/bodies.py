@@ -109,26 +109,31 @@ def _fixpoint(
     Starts from the initial types. What the body makes of them either is of these types, or they are made more general:
     a dim unknown, then the rank, then the whole type.
     """
-    from .inference import retype
-
     inputs = body.inputs[len(before) : len(before) + len(carried)]
     earlier = [value.type for value in inputs]
     current = list(carried)
     free: dict[Symbol, None] = {}
-    for round_ in range(_ROUNDS + 1):
-        for value, type_ in zip(body.inputs, [*before, *current, *after]):
-            retype(value, type_)
-        run.graph(body)
-        results = _results(body)[place]
-        stable = True
-        for k, result in enumerate(results):
-            if not covers(current[k], result, free):
-                stable = False
-                last = round_ == _ROUNDS - 1
-                current[k] = None if last else _general(current[k], result, earlier[k], free, known)
-        if stable:
-            break
+    for _ in range(_ROUNDS):
+        results = _turn(run, body, [*before, *current, *after])[place]
+        unstable = [k for k, result in enumerate(results) if not covers(current[k], result, free)]
+        if not unstable:
+            return current
+        for k in unstable:
+            current[k] = _general(current[k], results[k], earlier[k], free, known)
+    # What is passed on from value to value may take more rounds than that.
+    current = [None] * len(current)
+    _turn(run, body, [*before, *current, *after])
     return current
+
+
+def _turn(run: Inference, body: Graph, types: list[Type | None]) -> list[Type | None]:
+    """Infer a body for inputs of some types; returns the types of its outputs."""
+    from .inference import retype
+
+    for value, type_ in zip(body.inputs, types):
+        retype(value, type_)
+    run.graph(body)
+    return _results(body)
 
 
 def _general(
