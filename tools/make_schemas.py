@@ -9,7 +9,9 @@ Per operator, all versions of it together:
               TensorProto.DataType; 0 where something else than a tensor may stand
     vars      names of the inputs' type variables in the newest schema: inputs of one name have one type
     least     [version, number of inputs that must be there] from that version on
+    many      [version, number of inputs that may be there] from that version on
     most      [version, number of outputs that may be there] from that version on
+    need      [version, names of attributes that must be there] from that version on; no entry if there is none ever
 """
 
 from __future__ import annotations
@@ -51,7 +53,9 @@ def _operator(versions: dict[int, defs.OpSchema]) -> dict[str, Any]:
         "types": _types(living),
         "vars": [p.type_str for p in newest.inputs],
         "least": _counts(living, "min_input"),
+        "many": _counts(living, "max_input"),
         "most": _counts(living, "max_output"),
+        **_required(living),
     }
 
 
@@ -102,6 +106,15 @@ def _counts(versions: dict[int, defs.OpSchema], what: str) -> list[list[int]]:
         if not rows or rows[-1][1] != count:
             rows.append([version, count])
     return rows
+
+
+def _required(versions: dict[int, defs.OpSchema]) -> dict[str, list[Any]]:
+    rows: list[Any] = []
+    for version, schema in versions.items():
+        names = sorted(name for name, attribute in schema.attributes.items() if attribute.required)
+        if not rows or rows[-1][1] != names:
+            rows.append([version, names])
+    return {"need": rows} if any(names for _, names in rows) else {}
 
 
 def _mask(parameter: defs.OpSchema.FormalParameter) -> int:

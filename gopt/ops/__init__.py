@@ -8,6 +8,7 @@ from .evaluate import Call, NoKernel, evaluate, output_bytes, work
 from .forms import NotAvailable
 from .registry import InferRule, Kernel, OpDef, define, definitions, find, is_random, kernel, opdef, shape_rule
 from .schemas import Schema, schema
+from .validity import complaint
 from .versions import is_current
 from .view import UnboundAttribute, attribute, constant_operand, has_operand, ints, is_bound, operands, slot
 
@@ -24,6 +25,7 @@ __all__ = [
     "UnboundAttribute",
     "attribute",
     "available",
+    "complaint",
     "constant",
     "constant_operand",
     "define",

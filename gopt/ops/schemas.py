@@ -29,7 +29,9 @@ class Schema:
     __slots__ = (
         "_attrs",
         "_least",
+        "_many",
         "_most",
+        "_need",
         "_types",
         "defaults",
         "deprecated",
@@ -53,7 +55,9 @@ class Schema:
         self._attrs = {name: [(e[0], _value(e[1:])) for e in entry[1:]] for name, entry in row["attrs"].items()}
         self._types = [(types[0], tuple(types[1:])) for types in row["types"]]
         self._least: list[list[int]] = row["least"]
+        self._many: list[list[int]] = row["many"]
         self._most: list[list[int]] = row["most"]
+        self._need: list[tuple[int, list[str]]] = row.get("need", [])
         self.filled: dict[int, dict[str, Any]] = {}
         newest = self.since[-1]
         self.defaults = {name: self.default(name, newest) for name in self._attrs if self.has_attribute(name, newest)}
@@ -83,6 +87,14 @@ class Schema:
     def least(self, version: int) -> int:
         """Number of operands that an op must have at a version."""
         return next((count for since, count in reversed(self._least) if since <= version), 0)
+
+    def many(self, version: int) -> int:
+        """Number of operands that an op may have at a version."""
+        return next((count for since, count in reversed(self._many) if since <= version), 0)
+
+    def need(self, version: int) -> tuple[str, ...]:
+        """Attributes that an op must have at a version."""
+        return next((tuple(names) for since, names in reversed(self._need) if since <= version), ())
 
     def most(self, version: int) -> int:
         """Number of results that an op may have at a version."""
@@ -118,6 +130,14 @@ def names() -> Iterator[tuple[str, str]]:
     for key in _table():
         domain, _, name = key.rpartition("::")
         yield domain, name
+
+
+@cache
+def newest(domain: str = "") -> int:
+    """Newest version of a domain at which the table knows of a change; 0 for a domain that it does not know."""
+    prefix = f"{domain}::" if domain else ""
+    rows = [row for key, row in _table().items() if key.rpartition("::")[0] == prefix[:-2]]
+    return max((v if isinstance(v, int) else v[0] for row in rows for v in row["since"]), default=0)
 
 
 @cache

@@ -12,8 +12,9 @@ from time import perf_counter
 from typing import Any
 
 from .. import analysis
-from ..errors import GoptError, GraphError, PassError, ResourceError, RewriteLoopError
+from ..errors import GoptError, GraphError, ModelError, PassError, ResourceError, RewriteLoopError
 from ..ir import Graph, Model, Op, Role, Value
+from ..ops import complaint
 from ..rewrite import Context, Driver, Entry, rule_index
 from .instruments import Instrument
 from .pipeline import Loop, PassStep, Pipeline, RuleStep, Step, as_pipeline
@@ -41,9 +42,18 @@ def run_pipeline(
         UsageError: the pipeline does not exist as written, or a pass refused its options.
         RewriteLoopError: rules, or the passes of a group, undo each other for ever.
         PassError: a pass raised something else; it names the pass.
+        ModelError: an op is not what its operator's schema says; no runtime would take the model.
     """
     ctx = Context(model) if ctx is None else ctx
+    _check_ops(model)
     return _Run(model, as_pipeline(pipeline), ctx, instruments).all()
+
+
+def _check_ops(model: Model) -> None:
+    for graph in model.graphs():
+        for op in graph.ops:
+            if problem := complaint(op):
+                raise ModelError(f"{op.label}: {problem}")
 
 
 class _Run:
