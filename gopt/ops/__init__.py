@@ -7,7 +7,7 @@ from .build import available, constant, make
 from .evaluate import Call, NoKernel, evaluate, output_bytes, work
 from .forms import NotAvailable
 from .registry import InferRule, Kernel, OpDef, define, definitions, find, is_random, kernel, opdef, shape_rule
-from .schemas import Schema, schema
+from .schemas import Schema, newest, schema
 from .validity import complaint
 from .versions import is_current
 from .view import UnboundAttribute, attribute, constant_operand, has_operand, ints, is_bound, operands, slot
@@ -39,6 +39,7 @@ __all__ = [
     "is_random",
     "kernel",
     "make",
+    "newest",
     "opdef",
     "operands",
     "output_bytes",

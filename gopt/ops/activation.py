@@ -145,7 +145,8 @@ _PLAIN: dict[str, Unary] = {
 }
 for _name, _function in _PLAIN.items():
     define(_name, infer=same_as_first, kernel=unary(_function), elementwise=True)
-define("PRelu", infer=same_as_first, elementwise=True)
+# By the clause the slope broadcasts to x alone; runtimes let x broadcast to the slope too. This holds for both.
+define("PRelu", infer=broadcast_two, elementwise=True)
 
 
 @_map("Softmax", elementwise=False)

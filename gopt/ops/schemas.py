@@ -19,6 +19,7 @@ class Schema:
         deprecated: version at which the operator was withdrawn, 0 if it was not.
         inputs: operand names of the newest version.
         variadic: the last operand may be repeated.
+        firm: slots whose operand the newest version does not let one omit.
         slots: operand slot by lower-case name.
         variables: names of the operands' type variables: operands of one name have one type.
         kinds: kinds of all attributes that any version has.
@@ -36,6 +37,7 @@ class Schema:
         "defaults",
         "deprecated",
         "filled",
+        "firm",
         "inputs",
         "kinds",
         "since",
@@ -48,6 +50,7 @@ class Schema:
         self.since: tuple[int, ...] = tuple(v for v in row["since"] if isinstance(v, int))
         self.deprecated: int = row["since"][-1][0] if isinstance(row["since"][-1], list) else 0
         self.inputs = tuple(name.rstrip("?*") for name in row["inputs"])
+        self.firm = tuple(slot for slot, name in enumerate(row["inputs"]) if name[-1] not in "?*")
         self.variadic = bool(row["inputs"]) and row["inputs"][-1].endswith("*")
         self.slots = {name.lower(): slot for slot, name in enumerate(self.inputs)}
         self.variables: tuple[str, ...] = tuple(row["vars"])

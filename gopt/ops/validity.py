@@ -15,6 +15,7 @@ from .schemas import newest, schema
 class _Bounds(NamedTuple):
     least: int
     many: int
+    firm: tuple[int, ...]
     need: tuple[str, ...]
     kinds: dict[str, AttrKind]
 
@@ -32,6 +33,9 @@ def complaint(op: Op) -> str:
         return f"it takes at least {bounds.least} operands, not {count}"
     if count > bounds.many:
         return f"it takes at most {bounds.many} operands, not {count}"
+    for slot in bounds.firm:
+        if op.inputs[slot] is None:
+            return f"operand {slot} is omitted"
     for name in bounds.need:
         if name not in op.attrs:
             return f"it has no attribute {name!r}"
@@ -48,4 +52,6 @@ def _bounds(op_type: str, domain: str, version: int) -> _Bounds | None:
         return None
     # Cast's attribute was the name of a type before it was the number of one.
     kinds = {} if op_type == "Cast" and version < 6 else known.kinds
-    return _Bounds(known.least(version), known.many(version), known.need(version), kinds)
+    least = known.least(version)
+    firm = tuple(slot for slot in known.firm if slot < least)
+    return _Bounds(least, known.many(version), firm, known.need(version), kinds)

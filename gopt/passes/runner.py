@@ -14,7 +14,7 @@ from typing import Any
 from .. import analysis
 from ..errors import GoptError, GraphError, ModelError, PassError, ResourceError, RewriteLoopError
 from ..ir import Graph, Model, Op, Role, Value
-from ..ops import complaint
+from ..ops import complaint, newest
 from ..rewrite import Context, Driver, Entry, rule_index
 from .instruments import Instrument
 from .pipeline import Loop, PassStep, Pipeline, RuleStep, Step, as_pipeline
@@ -50,6 +50,11 @@ def run_pipeline(
 
 
 def _check_ops(model: Model) -> None:
+    """Passes rely on what the schemas say, and know nothing of versions that are yet to come."""
+    for graph in (model.graph, *(f.graph for f in model.functions.values())):
+        version = graph.opsets.get("", 0)
+        if version > newest():
+            raise ModelError(f"opset {version} is newer than {newest()}, the newest that gopt knows")
     for graph in model.graphs():
         for op in graph.ops:
             if problem := complaint(op):

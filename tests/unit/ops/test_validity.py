@@ -50,6 +50,21 @@ def test_what_is_allowed_or_not_known(made: Op) -> None:
     assert complaint(made) == ""
 
 
+def test_a_required_operand_may_not_be_omitted_but_an_optional_one() -> None:
+    made = op("Range", 3)
+    made.inputs = (made.inputs[0], made.inputs[1], None)
+    assert complaint(made) == "operand 2 is omitted"
+    resize = op("Resize", 3, opset=11)  # the clause of version 11 has no optional roi, yet everybody omits it
+    resize.inputs = (resize.inputs[0], None, resize.inputs[2])
+    assert complaint(resize) == ""
+
+
+def test_an_opset_of_the_future_is_refused() -> None:
+    model = parse('<ir_version: 8, opset_import: ["" : 99]> g (float[2] x) => (float[2] y) { y = Relu(x) }')
+    with pytest.raises(ModelError, match="opset 99 is newer than"):
+        apply(model)
+
+
 def test_a_pipeline_refuses_the_model_and_names_the_node() -> None:
     model = parse('<ir_version: 8, opset_import: ["" : 18]> g (float[2] x) => (float[2] y) { y = Concat(x) }')
     with pytest.raises(ModelError, match=r"Concat 'y': it has no attribute 'axis'"):
