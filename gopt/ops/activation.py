@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..ir import Array
-from .elementwise import erf
+from .elementwise import broadcast_two, erf
 from .evaluate import Call, NoKernel
 from .numeric import Unary, is_float, same_dtype, unary, widened
 from .registry import define, kernel

@@ -18,10 +18,11 @@ _MOVES = frozenset((
 # One correctly rounded operation per element (IEEE 754), or none.
 # fmt: off
 _ROUNDED_ONCE = frozenset((
-    "Abs", "Add", "Cast", "CastLike", "Ceil", "Clip", "Div", "Floor", "Max", "Min", "Mod", "Mul", "Neg",
-    "ReduceMax", "ReduceMin", "Relu", "Round", "Sign", "Sqrt", "Sub",
+    "Abs", "Add", "Cast", "CastLike", "Ceil", "Div", "Floor", "Mod", "Mul", "Neg", "Round", "Sign", "Sqrt", "Sub",
 ))
 # fmt: on
+# Of 0 and -0, which are equal, runtimes take the one or the other; and ONNX Runtime's Where makes 0 of -0.
+_CHOICES = frozenset(("Clip", "Max", "Min", "ReduceMax", "ReduceMin", "Relu", "Where"))
 
 
 def numerics_of(op: Op) -> Numerics:
@@ -39,5 +40,4 @@ def numerics_of(op: Op) -> Numerics:
     types = [v.type for v in op.outputs if v is not None]
     if all(isinstance(t, TensorType) and not t.dtype.is_float for t in types):
         return Numerics.EXACT
-    # ONNX Runtime's Where makes 0 of -0.
-    return Numerics.FINITE if op.op_type == "Where" else Numerics.ROUNDING
+    return Numerics.FINITE if op.op_type in _CHOICES else Numerics.ROUNDING

@@ -27,7 +27,7 @@ class Constants(Pass):
     weight would lose the quantization. Size of the result and work are estimated before anything is computed; what
     would enlarge the model's constants beyond the run's limit stays. Cases in which runtimes differ (an overflowing
     division, a NaN cast to an integer) stay too. Exact where every float operation is a correctly rounded one, or none;
-    rounding for Exp, Mean, MatMul and their like.
+    but for the sign of zero exact for Max, Clip, Relu and their like; rounding for Exp, Mean, MatMul and theirs.
     """
 
     numerics = Numerics.ROUNDING

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gopt.rewrite import Numerics
+
 from ..passes.clean.rewriting import rewrite
 
 
@@ -37,3 +39,15 @@ UNFAITHFUL = {
 @pytest.mark.parametrize("name", UNFAITHFUL)
 def test_onnx_reference_is_not_trusted_where_it_is_wrong(name: str) -> None:
     assert len(rewrite(UNFAITHFUL[name], "fold", opset=22).ops) == 2
+
+
+@pytest.mark.parametrize("body", ["Clip(k, zero, one)", "Max(k, zero)", "Max(zero, k)", "Min(k, zero)", "Relu(k)"])
+def test_which_zero_is_taken_is_not_promised(body: str) -> None:
+    """0 and -0 are equal: runtimes take the one, numpy the other."""
+    text = (
+        "(float[2] x) => (float[2] y) <float[2] k = {-0.0, 0}, float zero = {0}, float one = {1}> "
+        f"{{ a = {body} b = Neg(a) y = Add(x, b) }}"
+    )
+    assert rewrite(text, "fold", exact=True).ops == [body.split("(")[0], "Neg", "Add"]
+    assert [e.numerics for e in rewrite(text, "fold").ctx.ledger.entries] == [Numerics.FINITE, Numerics.EXACT]
+    assert rewrite(text.replace("-0.0", "-3").replace("float", "int64"), "fold", exact=True).ops == ["Add"]

@@ -23,3 +23,9 @@ def test_a_size_that_is_passed_on_from_state_to_state_is_not_known(count: int) -
     done = rewrite(text, "fold")
     assert done.outputs["y"].tolist() == [2 + 3 + 1]
     assert np.ptp(done.outputs["z"]) == 3
+
+
+def test_a_slope_may_enlarge_the_result_of_prelu() -> None:
+    """By the operator's clause it must not; ONNX Runtime lets both operands broadcast."""
+    text = "(float[2,1] x) => (float[N,M] y, int64[2] n) <float[3] s = {1, 2, 3}> { y = PRelu(x, s) n = Shape(y) }"
+    assert rewrite(text, "fold").outputs["n"].tolist() == [2, 3]
