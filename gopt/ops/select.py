@@ -161,6 +161,8 @@ def _top_k_kernel(call: Call) -> tuple[Array, ...]:
     axis = axis_of(call.attribute("axis"), data.ndim)
     if data.dtype.kind not in "iub" and np.isnan(data).any():
         raise NoKernel("the place of NaN is open")
+    if call.attribute("sorted") == 0:
+        raise NoKernel("the order of elements that are not sorted is open")
     if not 0 <= count <= data.shape[axis]:
         raise NoKernel(f"the first {count} of {data.shape[axis]}")
     # Of equal elements the one with the lower index comes first, also from the largest down.

@@ -51,3 +51,12 @@ def test_which_zero_is_taken_is_not_promised(body: str) -> None:
     assert rewrite(text, "fold", exact=True).ops == [body.split("(")[0], "Neg", "Add"]
     assert [e.numerics for e in rewrite(text, "fold").ctx.ledger.entries] == [Numerics.FINITE, Numerics.EXACT]
     assert rewrite(text.replace("-0.0", "-3").replace("float", "int64"), "fold", exact=True).ops == ["Add"]
+
+
+def test_the_order_of_what_is_not_sorted_is_the_runtimes() -> None:
+    text = (
+        "(float[4] x) => (float[4] y) <float[4] k = {3, 3, 1, 3}, int64[1] n = {4}> "
+        "{ a, i = TopK<largest = 0, sorted = 0>(k, n) y = Add(x, a) }"
+    )
+    assert rewrite(text, "fold").ops == ["TopK", "Add"]
+    assert rewrite(text.replace("sorted = 0", "sorted = 1"), "fold").ops == ["Add"]
