@@ -45,5 +45,6 @@ def _dropout(op: Op) -> Sequence[Type | None]:
 
 @kernel("Dropout")
 def _dropout_kernel(call: Call) -> tuple[Array, ...]:
+    """Before version 12 the mask is "not filled" in inference."""
     data = call[0]
-    return data, np.ones(data.shape, bool if call.op.opset >= 10 else data.dtype)
+    return (data, np.ones(data.shape, bool)) if call.op.opset >= 12 else (data,)
