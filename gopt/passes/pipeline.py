@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import Any
 
 from ..errors import UsageError
@@ -132,6 +133,10 @@ class Pipeline:
 
     def steps(self) -> tuple[Step, ...]:
         """What the runner does: adjacent rules become one step, groups that run once dissolve."""
+        return self._made_steps
+
+    @cached_property
+    def _made_steps(self) -> tuple[Step, ...]:
         return _steps(self.items, self.skip)
 
 
@@ -142,6 +147,12 @@ def parse(text: str, skip: Iterable[str] = (), registry: Registry = REGISTRY) ->
         UsageError: the text is malformed, or names a pass, preset or option that does not exist; the message shows
             where, and what may have been meant.
     """
+    return _parse(text, tuple(skip), registry, registry.changes)
+
+
+@lru_cache(maxsize=64)
+def _parse(text: str, skip: tuple[str, ...], registry: Registry, changes: int) -> Pipeline:
+    """Pipelines never change; what a text means does when passes are added, which `changes` counts."""
     items = tuple(_resolve(node, text, registry) for node in parse_text(text))
     return Pipeline(items).without(*skip, registry=registry)
 

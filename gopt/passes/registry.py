@@ -76,6 +76,7 @@ class Registry:
         self._given = None if built_in is None else tuple(built_in)
         self._loaded: set[str] = set()
         self._entry_points = entry_points
+        self.changes = 0  # counts what was added and renamed: what a name selects may differ afterwards
 
     # -- adding -----------------------------------------------------------------------------------------------------
 
@@ -89,6 +90,7 @@ class Registry:
         if known is not None and known is not member and not _is_reload(known, member):
             raise UsageError(f"there are two passes named {member.name}")
         self._members[member.name] = member
+        self.changes += 1
 
     def add_pass(self, cls: type[Pass]) -> None:
         """Add a pass class and its aliases.
@@ -97,6 +99,7 @@ class Registry:
             UsageError: a name is taken.
         """
         self.add(cls)
+        self.changes += 1
         for alias in cls.aliases:
             if self._aliases.setdefault(alias, cls.name) != cls.name:
                 raise UsageError(f"the alias {alias} of {cls.name} is one of {self._aliases[alias]} already")
@@ -202,6 +205,7 @@ class Registry:
     def rename(self, member: Member, name: str) -> Member:
         """Register `member` under another name."""
         self._members.pop(member.name, None)
+        self.changes += 1
         if isinstance(member, Rule):
             member = replace(member, name=name)
             self.add(member)
