@@ -1,4 +1,4 @@
-"""`gopt test-pass`: rules tried on random models made from their patterns."""
+"""`gopt test-pass`: rules tried on random models made from their examples and patterns."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 @click.option("--cases", type=click.IntRange(min=1), default=50, show_default=True, help="Models for each rule.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random numbers.")
 @click.option("--opset", type=click.IntRange(min=7), default=18, show_default=True, help="Of the models.")
+@click.option("--draw", type=click.IntRange(min=0), metavar="N", help="Make this one model only: see a failure again.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the models of the first failures, before and after.")
 @json_flag
-def command(what: str, cases: int, seed: int, opset: int, as_json: bool) -> int:
-    """Make random models that match (and nearly match) a rule's pattern, rewrite them, and compare the numbers.
+def command(what: str, cases: int, seed: int, opset: int, draw: int | None, verbose: bool, as_json: bool) -> int:
+    """Try rules on random models, made from their examples and patterns, that match and nearly match.
 
-    FILE.py is a plugin: all its rules are tried. NAME is a rule, or a file or family of rules.
-    Exit status 4 if the numbers of a rule differ, or if it never fired.
+    FILE.py is a plugin: all its rules are tried. NAME is a rule, or a file or family of rules. Each model runs before
+    and after; numbers may differ as far as the rule's `numerics` say. Exit status 4 if a rule fails, or never fires.
     """
     from ..rewrite import Rule
     from ..testing import check_rule
@@ -43,11 +45,11 @@ def command(what: str, cases: int, seed: int, opset: int, as_json: bool) -> int:
         for rule in rules:
             if tell is not None:
                 tell(f"trying {rule.name}")
-            reports.append(check_rule(rule, cases, seed, opset=opset))
+            reports.append(check_rule(rule, cases, seed, opset=opset, only=draw))
     if as_json:
         emit_json({"rules": [as_data(r) for r in reports], "without_pattern": others})
     else:
-        emit("\n".join(lines(reports, others)))
+        emit("\n".join(lines(reports, others, verbose)))
     return int(ExitCode.OK if all(map(good, reports)) else ExitCode.VERIFICATION)
 
 
@@ -72,20 +74,35 @@ def good(report: RuleReport) -> bool:
     return not report.failures and report.fired > 0
 
 
-def lines(reports: list[RuleReport], others: list[str]) -> Iterator[str]:
-    """A line for each rule, then what went wrong."""
-    verdict = {True: "ok", False: "FAILED"}
+def lines(reports: list[RuleReport], others: list[str], verbose: bool = False) -> Iterator[str]:
+    """A line for each rule, then what went wrong: a line each, or the models too."""
     rows = [["rule", "cases", "fired", ""]]
-    rows += [
-        [r.rule, str(r.cases), str(r.fired), verdict[good(r)] if r.fired or r.failures else "NEVER FIRED"]
-        for r in reports
-    ]
+    rows += [[r.rule, str(r.cases), str(r.fired), verdict(r)] for r in reports]
     yield from columns(rows, right=[1, 2])
     for report in reports:
-        for failure in report.failures:
+        if verbose and report.details:
+            for detail in report.details:
+                yield ""
+                yield from (printable(line) for line in f"{report.rule}: {detail}".split("\n"))
+            continue
+        for failure in report.failures[:_SHOWN]:
             yield f"  {printable(report.rule)}: {printable(failure)}"
+        if len(report.failures) > _SHOWN:
+            yield f"  {printable(report.rule)}: ... and {len(report.failures) - _SHOWN} more"
+    if not verbose and any(report.details for report in reports):
+        yield "  -v shows the models, --draw N makes one of them again"
     if others:
         yield f"  not tried, being passes without a pattern: {printable(', '.join(others))}"
+
+
+_SHOWN = 5
+
+
+def verdict(report: RuleReport) -> str:
+    """What the table says of a rule."""
+    if report.failures:
+        return "FAILED"
+    return "ok" if report.fired else "NEVER FIRED"
 
 
 def as_data(report: RuleReport) -> dict[str, object]:
@@ -95,5 +112,7 @@ def as_data(report: RuleReport) -> dict[str, object]:
         "cases": report.cases,
         "fired": report.fired,
         "ok": good(report),
+        "max_error": report.max_error,
         "failures": list(report.failures),
+        "details": list(report.details),
     }

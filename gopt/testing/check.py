@@ -14,7 +14,8 @@ from ..ir.printer import to_text
 from ..rewrite import Context, Ledger, Rule, apply_rules
 from ..verify.validity import invalid
 from .cases import Recipe, make, recipe
-from .running import Judge, difference, run, run_with_interface
+from .judge import Judge, difference
+from .running import RUNNER, Crashed, run
 
 __all__ = ["RuleReport", "check_rule", "difference", "run"]
 
@@ -109,7 +110,10 @@ def _try(rule: Rule, how: Recipe) -> _Outcome | None:
     if case is None:
         return None
     data = to_bytes(case.model)
-    expected, interface = run_with_interface(data, case.inputs)
+    try:
+        expected, interface = RUNNER.run(data, case.inputs)
+    except Crashed:
+        return None
     if expected is None:
         return None  # the runtime does not take it: not a model, nothing to learn from it
     outcome = _Outcome(inputs=case.inputs)
@@ -117,7 +121,8 @@ def _try(rule: Rule, how: Recipe) -> _Outcome | None:
     outcome.before = to_text(rewritten, elide=64)
     ledger = Ledger()
     try:
-        apply_rules(Context(rewritten, ledger), [rule])
+        with np.errstate(all="ignore"):  # what a rule computes of strange constants is for the comparison to judge
+            apply_rules(Context(rewritten, ledger), [rule])
         check(rewritten)
         after = to_bytes(rewritten)
     except (GoptError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
@@ -129,7 +134,11 @@ def _try(rule: Rule, how: Recipe) -> _Outcome | None:
             outcome.problems.append("the model has changed, and nothing was committed")
         return outcome
     outcome.after = to_text(rewritten, elide=64)
-    got, interface_after = run_with_interface(after, case.inputs)
+    try:
+        got, interface_after = RUNNER.run(after, case.inputs)
+    except Crashed as error:
+        outcome.problems.append(f"the rewritten model: {error}")
+        return outcome
     if got is None:
         outcome.problems.append(f"the rewritten model does not run{_because(data, after)}")
         return outcome
@@ -157,7 +166,7 @@ def _changed(before: tuple[tuple[str, str, str], ...], after: tuple[tuple[str, s
 
 
 def _detail(rule: Rule, how: Recipe, outcome: _Outcome) -> tuple[int, str]:
-    """Length and text of a failure: of the smallest model found by leaving out mutations one at a time."""
+    """Size and text of a failure: of the smallest model found by leaving out mutations one at a time."""
     step = 0
     while step < len(how.steps):
         smaller = _try(rule, how.without(step))
@@ -165,7 +174,8 @@ def _detail(rule: Rule, how: Recipe, outcome: _Outcome) -> tuple[int, str]:
             how, outcome = how.without(step), smaller
         else:
             step += 1
-    return len(outcome.before), "\n".join(_lines(how, outcome))
+    size = len(outcome.before) + sum(data.size for data in outcome.inputs.values())
+    return size, "\n".join(_lines(how, outcome))
 
 
 def _lines(how: Recipe, outcome: _Outcome) -> list[str]:

@@ -10,6 +10,7 @@ from .. import ops
 from ..analysis import infer_op
 from ..ir import Array, ArrayTensor, Declared, DType, Graph, Model, Op, Role, TensorType, Value, dtype_of, static_shape
 from ..rewrite.form import keywords
+from ..rewrite.ledger import Numerics
 from ..rewrite.pattern import Any_, Const, Each, Either, OpPattern, Optional_, Pattern
 from ..rewrite.rule import Rule
 from .plans import NoPlanError, Plan, Rng, Shape, Slot, pick, plan
@@ -26,6 +27,8 @@ SHAPES: tuple[Shape, ...] = (
     (1, 2, 3, 3, 3),
     (2, 1, 3),
     (1, 1, 2, 2),
+    (2, 3, 3, 3),
+    (3, 3),
 )
 OPSETS = tuple(range(7, 21))
 
@@ -33,8 +36,9 @@ OPSETS = tuple(range(7, 21))
 class _Maker:
     """Builds one model from a pattern, from the root upwards."""
 
-    def __init__(self, rng: Rng, opset: int) -> None:
+    def __init__(self, rng: Rng, opset: int, exact: bool) -> None:
         self.rng = rng
+        self.exact = exact
         self.dtype = DType.FLOAT
         self.graph = Graph("generated", {"": opset})
         self.named: dict[str, Value] = {}
@@ -43,7 +47,11 @@ class _Maker:
         """An element type that the root takes: mostly float where it can be."""
         known = ops.schema(root.types[0], root.domain)
         version = self.graph.opsets[""]
-        fitting = [d for d in DTYPES if known is None or known.takes(0, d, version)]
+        slots = range(1 if known is None else max(len(known.inputs), 1))
+        # The operand that takes the most types: the first one of Where takes booleans alone.
+        fitting = max(
+            ([d for d in DTYPES if known is None or known.takes(slot, d, version)] for slot in slots), key=len
+        )
         if not fitting:
             raise NoPlanError
         if DType.FLOAT not in fitting or self.rng.random() < 0.3:
@@ -132,7 +140,9 @@ class _Maker:
         if self.rng.random() < 0.3:
             return value
         floats = type_.dtype in (DType.FLOAT, DType.FLOAT16)
-        kinds = ["Softsign", "Relu", "Identity"] if floats and self.rng.random() < 0.7 else [""]
+        kinds = [""]
+        if floats and self.rng.random() < 0.7:
+            kinds = ["Softsign", "Identity"] if self.exact else ["Softsign", "Relu", "Identity"]
         return after(self.graph, value, pick(self.rng, kinds))
 
     def data(self, need: Slot) -> Array:
@@ -157,7 +167,7 @@ def generate(rule: Rule, rng: Rng, opset: int = 18) -> Model | None:
     """One random model made for a rule's pattern; None if no operands were found for the shape that was drawn."""
     since = max(rule.since, OPSETS[0])
     versions = [max(opset, since)] * 2 + [v for v in OPSETS if v >= since][:1] + [pick(rng, list(OPSETS))]
-    maker = _Maker(rng, max(since, pick(rng, versions)))
+    maker = _Maker(rng, max(since, pick(rng, versions)), rule.numerics is Numerics.EXACT)
     try:
         root = pick(rng, list(rule.roots))
         maker.choose_dtype(root)

@@ -8,9 +8,10 @@ def invalid(data: bytes) -> str:
     import onnx
     import onnx.checker
     import onnx.shape_inference
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
         onnx.checker.check_model(onnx.load_model_from_string(data), full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, DecodeError, RuntimeError) as error:
         return " ".join(str(error).split())[:300]
     return ""

@@ -11,7 +11,6 @@ from ...analysis.inference import type_of
 from ...ir import Array, ArrayTensor, Declared, DType, Graph, Model, TensorType, Value
 from ..plans import Rng, Shape
 
-
 LARGE = 1 << 16
 """Elements of a constant or input above which a draft is given up."""
 

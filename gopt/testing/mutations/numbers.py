@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 from ...analysis.inference import type_of
-from ...ir import Array, ArrayTensor, DType, TensorType, static_shape
+from ...ir import Array, ArrayTensor, DType, TensorType, Value, static_shape
 from ..plans import Rng, Shape, pick
 from ..values import DTYPES, array, filled
 from .draft import LARGE, Draft, declare, declared, mutation
@@ -94,13 +94,7 @@ def constant_shape(draft: Draft, rng: Rng) -> None:
         return
     value = pick(rng, values)
     assert value.tensor is not None
-    beside: list[Shape] = []
-    for op, _ in value.uses:
-        for other in op.inputs:
-            shape = None if other is None or other is value else static_shape(type_of(other))
-            if shape is not None:
-                beside.append(shape)
-    shape = pick(rng, beside or [value.tensor.shape])
+    shape = pick(rng, beside(value) or [value.tensor.shape])
     forms: list[Shape] = [(), (1,), shape[-1:], (1,) * len(shape), shape, (1, *shape), (2, *shape)]
     if len(shape) >= 2:
         channels = (shape[1], *(1,) * (len(shape) - 2))
@@ -108,6 +102,31 @@ def constant_shape(draft: Draft, rng: Rng) -> None:
     if 1 in shape:
         forms += [tuple(3 if d == 1 else d for d in shape)]
     draft.set_data(value, _resized(value.tensor.numpy(), pick(rng, forms), rng))
+
+
+def beside(value: Value) -> list[Shape]:
+    """Shapes of the operands that stand beside a value, where they are known."""
+    others = (v for op, _ in value.uses for v in op.inputs if v is not None and v is not value)
+    return [shape for v in others if (shape := static_shape(type_of(v))) is not None]
+
+
+@mutation("broadcast", 1.5)
+def broadcast(draft: Draft, rng: Rng) -> None:
+    """A constant gets the shape of what it stands beside, and that is smaller in the run: dims are unknown, and 1."""
+    values = [(v, shape) for v in draft.constants() for shape in beside(v) if shape]
+    if not values:
+        return
+    value, shape = pick(rng, values)
+    assert value.tensor is not None
+    draft.set_data(value, _resized(value.tensor.numpy(), shape[int(rng.integers(len(shape))) :], rng))
+    ones = {size for size in sorted(set(shape)) if rng.random() < 0.5}
+    for given in draft.graph.inputs:
+        type_ = declared(given)
+        if type_ is None or type_.shape is None or given.tensor is not None:
+            continue
+        dims = (draft.model.symbol(f"d{d}") if d in ones else d for d in type_.shape)
+        declare(given, TensorType(type_.dtype, tuple(dims)))
+        draft.sizes[given] = tuple(1 if s in ones else s for s in draft.sizes[given])
 
 
 def _resized(old: Array, shape: Shape, rng: Rng) -> Array:

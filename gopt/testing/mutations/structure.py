@@ -117,11 +117,11 @@ def constant_to_input(draft: Draft, rng: Rng) -> None:
     draft.graph.drop(value)
 
 
-@mutation("symbolic", 2.0)
+@mutation("symbolic", 4.0)
 def symbolic(draft: Draft, rng: Rng) -> None:
     """Dims of inputs (the first, any, or all and the rank) are not known, and of other sizes in the run."""
     graph, equal = draft.graph, rng.random() < 0.6
-    kind = pick(rng, ["batch", "batch", "any", "any", "rank"])
+    kind = pick(rng, ["batch", "batch", "any", "all", "all", "rank"])
     sizes: dict[str, int] = {}
     for value in graph.inputs:
         type_ = declared(value)
@@ -132,11 +132,11 @@ def symbolic(draft: Draft, rng: Rng) -> None:
             continue
         dims, shape = list(type_.shape), list(draft.sizes[value])
         for axis, size in enumerate(shape):
-            if isinstance(dims[axis], int) and (axis == 0 if kind == "batch" else rng.random() < 0.5):
+            if isinstance(dims[axis], int) and (axis == 0 or kind == "all" or (kind == "any" and rng.random() < 0.5)):
                 name = f"d{size}" if equal else f"{value.name}_{axis}"
                 dims[axis] = draft.model.symbol(name)
                 if name not in sizes:
-                    sizes[name] = pick(rng, [size, size, 1, 2, 5, 0])
+                    sizes[name] = 0 if rng.random() < 0.03 else pick(rng, [size, size, size, 1, 2, 5])
                 shape[axis] = sizes[name]
         declare(value, TensorType(type_.dtype, tuple(dims)))
         draft.sizes[value] = tuple(shape)
