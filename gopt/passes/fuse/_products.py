@@ -155,9 +155,13 @@ class Product:
     def _scaled_by_attributes(self, factor: Array) -> Product:
         if len(factor) != 1:
             raise RejectError("the product is not constant but for its first factor")
-        alpha, beta = (float(np.float32(v * factor[0])) for v in (self.alpha, self.beta))
+        wanted = self.alpha * factor[0], self.beta * factor[0]
+        with np.errstate(over="ignore", under="ignore"):
+            alpha, beta = (float(np.float32(v)) for v in wanted)
         if not (np.isfinite(alpha) and np.isfinite(beta)) or not alpha:
             raise RejectError("alpha or beta would overflow or vanish")
+        if self.dtype is DType.DOUBLE and (alpha, beta) != wanted:
+            raise RejectError("attributes are of single precision")
         return replace(self, alpha=alpha, beta=beta)
 
     def surely_takes(self, c: Value) -> bool:

@@ -53,10 +53,11 @@ def clamp(rw: Rewriter, x: Value) -> Value:
     """
     outer, dtype = rw.root, dtype_of(x)
     assert outer is not None
-    inner = next((v.producer for v in outer.inputs if v is not None and v.const is None), None)
-    if inner is None or dtype is None:
+    between = next((v for v in outer.inputs if v is not None and v.const is None), None)
+    inner = None if between is None else between.producer
+    if between is None or inner is None or dtype is None:
         raise RejectError("the type is not known")
-    first, second = _range_of(inner, x, dtype), _range_of(outer, x, dtype)
+    first, second = _range_of(inner, x, x, dtype), _range_of(outer, between, x, dtype)
     if any(r.low is not None and r.high is not None and r.low > r.high for r in (first, second)):
         raise RejectError("a lower bound lies above the upper one")
     return _emit(rw, x, _compose(first, second), dtype)
@@ -94,14 +95,15 @@ def min_min(rw: Rewriter, x: Value, c: Value, d: Value) -> Value:
     return result
 
 
-def _range_of(op: Op, x: Value, dtype: DType) -> _Range:
+def _range_of(op: Op, data: Value, x: Value, dtype: DType) -> _Range:
+    """What an op clamps its operand `data` to, which has the shape of `x`."""
     if op.op_type == "Relu":
         return _Range(dtype.numpy.type(0))
     if op.op_type == "Clip":
         operands = ops.operands(op)
         low, high = (_bound(operands[k] if k < len(operands) else None, x) for k in (1, 2))
         return _Range(low, high)
-    bound = _bound(next(v for v in op.inputs if v is not None and v.const is not None), x)
+    bound = _bound(op.inputs[1 if op.inputs[0] is data else 0], x)  # x itself may be constant, too
     return _Range(bound) if op.op_type == "Max" else _Range(None, bound)
 
 

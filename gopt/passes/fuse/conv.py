@@ -156,6 +156,8 @@ def scale_past_add(rw: Rewriter, conv: Op, first: Op, second: Op, x: Value, w: V
     factor = along(both.scale, shape_of(x), 1)
     if both.scale is None or both.shift is None or factor is None or not factor.all():
         raise RejectError("there is no factor other than zero")
+    if len(shape_of(x) or ()) != kernel.rank:
+        raise RejectError("d adds dims to x, whose axis 1 is not that of the channels")
     with np.errstate(over="ignore"):
         moved = both.shift / both.scale
     if moved.size > max(both.shift.size, len(factor)):

@@ -86,6 +86,8 @@ def scale_past_add(rw: Rewriter, op: Op, add: Op, x: Value, w: Value, b: Value) 
     bias, dtype = elements(b), dtype_of(w)
     if vector is None or dtype is None:
         raise RejectError("there is no factor")
+    if len(vector) > 1 and len(shape_of(w) or ()) < 2:
+        _no_axis()
     moved = bias * (vector if len(vector) > 1 else vector[0])
     if moved.size > max(bias.size, len(vector)):
         raise RejectError("the constant would become larger")

@@ -45,3 +45,40 @@ def test_no_clip_is_made_that_the_runtime_does_not_have(opset: int) -> None:
     text = "(double[3] x) => (double[3] y) <double c = {0}, double d = {4}> { a = Max(x, c) y = Min(a, d) }"
     assert rewrite(text, "fuse", opset).ops == (["Max", "Min"] if opset < 12 else ["Clip"])
     assert rewrite(text.replace("double", "float"), "fuse", opset).ops == ["Clip"]
+
+
+def test_a_factor_of_rows_does_not_scale_the_only_axis_of_a_vector() -> None:
+    """The axis of constant weights that are a vector is summed over; the factor goes along the other operand's rows."""
+    weights = "<float[3] w = {1, 2, 3}, float[3] b = {3, 1, 4}, float[3] c = {5, 6, 7}>"
+    text = f"(float[3,3] x) => (float[3] y) {weights} {{ a = MatMul(x, w) d = Add(a, b) y = Mul(d, c) }}"
+    assert rewrite(text, "fuse").ops == ["MatMul", "Add", "Mul"]
+    assert rewrite(text.replace("float[3] c = {5, 6, 7}", "float[1] c = {5}"), "fuse").ops == ["MatMul", "Add"]
+
+
+def test_a_factor_is_not_for_channels_where_the_shift_adds_dims() -> None:
+    """Axis 1 of an operand of rank 3 is not that of the channels if a shift of rank 4 is added to it."""
+    shift = ", ".join(map(str, range(27)))
+    text = (
+        f"(float[3,3,3] x) => (float[1,1,3,3] y) <float[3,1] c = {{1, 2, 3}}, float[1,3,3,3] d = {{{shift}}}, "
+        "float[1,3,1,1] w = {1, 2, 3}> { a = Mul(x, c) b = Add(a, d) y = Conv(b, w) }"
+    )
+    assert rewrite(text, "fuse").ops == ["Mul", "Add", "Conv"]
+    assert rewrite(text.replace("[3,3,3] x", "[1,3,3,3] x").replace("[3,1] c", "[3,1,1] c"), "fuse").ops == [
+        "Add",
+        "Conv",
+    ]
+
+
+def test_a_clamp_of_constants_knows_which_of_them_is_the_bound() -> None:
+    text = (
+        "(float[1] z) => (float[1] y) <float[1] k = {1}, float[1] l = {5}> { a = Max(k, l) b = Relu(a) y = Add(b, z) }"
+    )
+    assert rewrite(text, "fuse").fired == ["clamp.clamp"]
+    assert rewrite(text.replace("Max(k, l)", "Max(l, k)"), "fuse").fired == ["clamp.clamp"]
+
+
+def test_a_factor_of_double_precision_does_not_become_an_attribute_of_single_precision() -> None:
+    text = "(double[3,2] x, double[2,4] z) => (double[3,4] y) <double c = {0.1}> { a = Gemm(x, z) y = Mul(a, c) }"
+    assert rewrite(text, "fuse").ops == ["Gemm", "Mul"]
+    assert rewrite(text.replace("0.1", "0.5"), "fuse").ops == ["Gemm"]
+    assert rewrite(text.replace("double", "float"), "fuse").ops == ["Gemm"]
