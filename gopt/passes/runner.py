@@ -70,6 +70,8 @@ class _Run:
         self.steps = pipeline.steps()
         self.instruments = instruments
         self.report = Report(str(pipeline), model.count_ops())
+        self._count = self.report.ops_before
+        self._now = self._state()  # only steps change the model, so that it is looked at once after each
         self.touched = _Touched(model) if any(isinstance(s, Loop) for s in self.steps) else None
         self._clean: dict[int, tuple[int, ...]] = {}
         self._mark: dict[int, int] = {}
@@ -95,7 +97,7 @@ class _Run:
             if self.touched is not None:
                 self.touched.leave()
         self.report.limited = self.ctx.ledger.exhausted
-        self.report.ops_after = self.model.count_ops()
+        self.report.ops_after = self._count
         self.report.seconds = perf_counter() - start
         for instrument in self.instruments:
             instrument.finish(self.model, self.report)
@@ -106,35 +108,36 @@ class _Run:
             return
         if isinstance(step, Loop):
             self._loop(step)
-        elif self._clean.get(id(step)) != self._state():
+        elif self._clean.get(id(step)) != self._now:
             self._timed(step, repetition)
 
     def _loop(self, loop: Loop) -> None:
         for repetition in range(1, (loop.times or MAX_REPETITIONS) + 1):
-            before, first = self._state(), len(self.report.runs)
+            before, first = self._now, len(self.report.runs)
             for step in loop.steps:
                 self._step(step, repetition)
-            if self._state() == before or self.ctx.ledger.exhausted:
+            if self._now == before or self.ctx.ledger.exhausted:
                 return
         if loop.times is None:
             raise RewriteLoopError(_still_changing(loop, self.report.runs[first:]))
 
     def _timed(self, step: RuleStep | PassStep, repetition: int) -> None:
-        state, ops, entries = self._state(), self.model.count_ops(), len(self.ctx.ledger.entries)
+        before, ops, entries = self._now, self._count, len(self.ctx.ledger.entries)
         for instrument in self.instruments:
             instrument.before(step.name, self.model)
         self._infer()
         start = perf_counter()
         self._guarded(step)
         seconds = perf_counter() - start
-        after = self._state()
+        after = self._now = self._state()
         # Rules are at their fixed point now; of a pass that changed something that is not known.
-        if isinstance(step, RuleStep) or after == state:
+        if isinstance(step, RuleStep) or after == before:
             self._clean[id(step)] = after
         done = Counter(e.rule for e in self.ctx.ledger.entries[entries:])
-        count = self.model.count_ops()
+        if after != before:
+            self._count = self.model.count_ops()
         number = len(self.report.runs) + 1
-        run = PassRun(number, step.name, repetition, seconds, ops, count, dict(done), after != state)
+        run = PassRun(number, step.name, repetition, seconds, ops, self._count, dict(done), after != before)
         self.report.runs.append(run)
         for instrument in self.instruments:
             instrument.after(run, self.model)
@@ -169,9 +172,11 @@ class _Run:
         seeds = None
         if self.touched is not None and id(step) in self._mark:
             seeds = self.touched.since(self._mark[id(step)])
-        Driver(self.ctx, index).run(seeds)
+        driver = Driver(self.ctx, index)
+        driver.run(seeds)
         if self.touched is not None:
             self.touched.watch()
+            self.touched.log.extend(driver.retyped)
             self._mark[id(step)] = len(self.touched.log)
 
     def _state(self) -> tuple[int, ...]:
