@@ -126,7 +126,11 @@ def _slot_fits(pattern: Pattern, kind: str) -> bool:
 
 
 class Driver:
-    """Applies the rules of an index to one model."""
+    """Applies the rules of an index to one model.
+
+    Attributes:
+        retyped: ops whose types what was rewritten above them has changed.
+    """
 
     def __init__(self, ctx: Context, index: RuleIndex) -> None:
         self.ctx = ctx
@@ -134,6 +138,7 @@ class Driver:
         self._queue: deque[Op] = deque()
         self._queued: set[Op] = set()
         self._generation: dict[Op, int] = {}
+        self.retyped: list[Op] = []
 
     def run(self, seeds: Iterable[Op] | None = None) -> int:
         """Rewrite until no rule matches; returns the number of commits.
@@ -152,9 +157,15 @@ class Driver:
                 for op in graph.ops:
                     self._push(op)
         else:
-            for op in seeds:
-                if op.graph is not None:
-                    self._push_below(op)
+            self._push_all_below(seeds)
+        while self._queue and not self.ctx.ledger.exhausted:
+            self._work_off()
+            retyped = analysis.infer(self.ctx.model)
+            self.retyped += retyped
+            self._push_all_below(retyped)
+        return len(self.ctx.ledger.entries) - start
+
+    def _work_off(self) -> None:
         while self._queue and not self.ctx.ledger.exhausted:
             op = self._queue.popleft()
             self._queued.discard(op)
@@ -162,7 +173,11 @@ class Driver:
                 for rule, root in self.index.candidates(op):
                     if self._apply(rule, root, op):
                         break
-        return len(self.ctx.ledger.entries) - start
+
+    def _push_all_below(self, seeds: Iterable[Op]) -> None:
+        for op in seeds:
+            if op.graph is not None:
+                self._push_below(op)
 
     def _push(self, op: Op) -> None:
         if op not in self._queued and (op.domain, op.op_type) in self.index.by_type:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from gopt.rewrite import Ledger
 
+from ..passes.clean.rewriting import rewrite
+
 
 def test_keys_of_entries_are_unique_whatever_the_names() -> None:
     """The count in a key was lost where a name has a # of its own, so that two entries had one key."""
@@ -17,3 +19,13 @@ def test_keys_of_entries_are_unique_whatever_the_names() -> None:
         *("rule(a#1)", "rule(a#1)#2", "rule(a#2)", "rule(b))", "rule(b))#2"),
         *("rule(c)", "rule(c)#2", "rule(c)#3"),
     ]
+
+
+def test_rules_see_the_types_that_follow_from_what_they_did() -> None:
+    """With the Identity gone the Slice has a known size; the types were inferred anew only before the next step."""
+    text = (
+        "(float[4] x) => (float[3] y) <int64[1] one = {1}, int64[1] four = {4}, int64[1] three = {3}> "
+        "{ i = Identity(one) a = Slice(x, i, four) b = Reshape(a, three) y = Neg(b) }"
+    )
+    assert rewrite(text, "clean.identity").ops == ["Slice", "Neg"]
+    assert rewrite(text, "(clean.identity)*").ops == ["Slice", "Neg"]
