@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..ir import Array, Dim, DType, Op, Shape, Symbol, TensorType, Type
-from .evaluate import Call
+from .evaluate import Call, NoKernel
 from .registry import kernel, shape_rule
 from .shapes import axis_of, broadcast, fresh, tensor, typed
 from .sizes import product, quotient
@@ -149,12 +149,14 @@ def _squeeze(op: Op) -> Sequence[Type | None]:
     if axes is None:
         if len(given) > 1 and given[1] is not None:
             count = length(given[1])
-            return (TensorType(data.dtype, None if shape is None or count is None else fresh(len(shape) - count)),)
+            return (TensorType(data.dtype, fresh(len(shape) - count) if shape is not None and count else None),)
         if shape is None or not all(isinstance(d, int) for d in shape):
             return (TensorType(data.dtype),)  # a symbol may turn out to be 1
         return (typed(data, data.dtype, tuple(d for d in shape if d != 1)),)
     if shape is None:
         return (TensorType(data.dtype),)
+    if not axes and not all(isinstance(d, int) and d != 1 for d in shape):
+        return (TensorType(data.dtype),)  # by the clause nothing is squeezed; some runtimes squeeze all they can
     rank = len(shape)
     dropped = [axis_of(a, rank) for a in axes]
     if any(isinstance(shape[a], int) and shape[a] != 1 for a in dropped):
@@ -164,7 +166,10 @@ def _squeeze(op: Op) -> Sequence[Type | None]:
 
 @kernel("Squeeze")
 def _squeeze_kernel(call: Call) -> Array:
-    return call[0].squeeze(call.ints(1))
+    axes = call.ints(1)
+    if axes == () and 1 in call[0].shape:
+        raise NoKernel("runtimes differ in what no axes mean")
+    return call[0].squeeze(axes)
 
 
 @shape_rule("Unsqueeze")

@@ -84,6 +84,17 @@ def test_squeeze() -> None:
     assert compute(make("Squeeze", X.reshape(1, 2, 1, 12), ints(0, -2))).shape == (2, 12)
 
 
+def test_squeeze_of_an_empty_list_of_axes_is_left_open() -> None:
+    """By the clause nothing is squeezed; ONNX Runtime squeezes all that it can."""
+    assert shape_of(make("Squeeze", typed(2, 3), ints())) == (2, 3)
+    assert shape_of(make("Squeeze", typed(1, 3), ints())) is None
+    assert shape_of(make("Squeeze", typed(N, 3), ints())) is None
+    assert shape_of(make("Squeeze", typed(1, 3), opset=11, axes=())) is None
+    assert shape_of(make("Squeeze", typed(1, 3), TensorType(I64, (0,)))) is None
+    with pytest.raises(ops.NoKernel):
+        compute(make("Squeeze", np.zeros((1, 3), np.float32), ints()))
+
+
 def test_unsqueeze() -> None:
     assert shape_of(make("Unsqueeze", typed(N, 3), ints(0, -1))) == (1, N, 3, 1)
     assert shape_of(make("Unsqueeze", typed(N, 3), opset=11, axes=(1,))) == (N, 1, 3)
