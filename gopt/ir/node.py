@@ -74,7 +74,8 @@ class Attr:
         if isinstance(value, (bool, int, np.integer)):
             return Attr(AttrKind.INT, int(value))
         if isinstance(value, (float, np.floating)):
-            return Attr(AttrKind.FLOAT, float(np.float32(value)))
+            with np.errstate(over="ignore"):
+                return Attr(AttrKind.FLOAT, float(np.float32(value)))
         if isinstance(value, str):
             return Attr(AttrKind.STRING, value)
         if isinstance(value, Tensor):

@@ -125,7 +125,8 @@ def moved_array(op: Op, move: Moved, like: Array | None = None) -> Array | None:
     if value is None:
         return None
     dtype = like.dtype if like is not None and move.dtype is None else _moved_dtype(op, move).numpy
-    array = np.asarray(value, dtype)
+    with np.errstate(over="ignore"):  # a bound may lie beyond float16
+        array = np.asarray(value, dtype)
     return array.reshape(() if move.scalar else -1)
 
 
