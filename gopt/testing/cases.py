@@ -21,7 +21,7 @@ from ..rewrite.ledger import Numerics
 from ..rewrite.rule import Rule
 from .generate import generate
 from .mutations import LARGE, LAST, MUTATIONS, Draft
-from .plans import Rng
+from .plans import Rng, pick
 from .values import feed
 
 
@@ -154,5 +154,9 @@ def _feeds(draft: Draft, rng: Rng, special: bool) -> dict[str, Array]:
             continue
         if given is not None and (given.dtype.kind in "iu" or rng.random() < 0.5):
             data = given
+            if given.dtype == np.int64 and given.size and rng.random() < 0.4:  # other axes, bounds, pads ...
+                flat = given.reshape(-1).copy()
+                flat[int(rng.integers(given.size))] += pick(rng, [-1, 1])
+                data = flat.reshape(given.shape)
         found[value.name] = data
     return found

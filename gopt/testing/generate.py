@@ -29,6 +29,7 @@ SHAPES: tuple[Shape, ...] = (
     (1, 1, 2, 2),
     (2, 3, 3, 3),
     (3, 3),
+    (1, 1),
 )
 OPSETS = tuple(range(7, 21))
 

@@ -99,7 +99,10 @@ def constant_shape(draft: Draft, rng: Rng) -> None:
     if len(shape) >= 2:
         channels = (shape[1], *(1,) * (len(shape) - 2))
         forms += [channels, (1, *channels), shape[:1] + (1,) * (len(shape) - 1), shape[1:]]
-    if 1 in shape:
+    length = value.tensor.size
+    if value.tensor.dtype is DType.INT64 and len(value.tensor.shape) == 1:  # axes, pads and such
+        forms = [(length + 1,), (length + 1,), (max(length - 1, 0),), (0,), ()]
+    elif 1 in shape:
         forms += [tuple(3 if d == 1 else d for d in shape)]
     draft.set_data(value, _resized(value.tensor.numpy(), pick(rng, forms), rng))
 

@@ -31,7 +31,7 @@ def _clip(shape: Shape, fixed: dict[str, Any], rng: Rng) -> Plan:
 
 @planner("Cast")
 def _cast(shape: Shape, fixed: dict[str, Any], rng: Rng) -> Plan:
-    return Plan([Slot(shape)], {"to": int(rng.choice([1, 1, 1, 10, 11, 7]))})
+    return Plan([Slot(shape)], {"to": pick(rng, [1, 1, 1, 10, 11, 2, 3, 6, 7])})
 
 
 @planner("CastLike")
@@ -80,6 +80,8 @@ def _reduction(shape: Shape, fixed: dict[str, Any], rng: Rng) -> Plan:
     if rng.random() < 0.15:
         return Plan([Slot(shape), None], {"keepdims": 1, "noop_with_empty_axes": 1})
     operand = list(shape)
+    if set(shape) == {1} and rng.random() < 0.5:  # no axes are all axes
+        return Plan([Slot(tuple(int(rng.integers(1, 4)) for _ in shape)), None], {"keepdims": 1})
     if int(fixed.get("keepdims", rng.random() < 0.7)):
         axes = [k for k, d in enumerate(shape) if d == 1 and rng.random() < 0.7]
         keep = 1
