@@ -141,8 +141,8 @@ def _clamped(bound: Any, to: _Range) -> Any:
 
 def _emit(rw: Rewriter, x: Value, to: _Range, dtype: DType) -> Value:
     result: Value
-    if to.low is not None and to.low == 0 and to.high is None:
-        result = rw.Relu(x)
+    if to.low is not None and to.low == 0 and to.high is None and dtype.is_float:
+        result = rw.Relu(x)  # which ONNX Runtime does not have for most integers
     elif dtype is DType.DOUBLE and rw.opset() < _CLIP_12:
         raise RejectError("ONNX Runtime clips doubles from version 12 on")
     else:
