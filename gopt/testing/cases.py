@@ -156,7 +156,8 @@ def _feeds(draft: Draft, rng: Rng, special: bool) -> dict[str, Array]:
             data = given
             if given.dtype == np.int64 and given.size and rng.random() < 0.4:  # other axes, bounds, pads ...
                 flat = given.reshape(-1).copy()
-                flat[int(rng.integers(given.size))] += pick(rng, [-1, 1])
+                place = int(rng.integers(given.size))
+                flat[place] ^= pick(rng, [1, 3])  # a number near by, and none overflows
                 data = flat.reshape(given.shape)
         found[value.name] = data
     return found
