@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from gopt.rewrite import Ledger
-
-from ..passes.clean.rewriting import rewrite
+from tests.unit.passes.clean.rewriting import rewrite
 
 
 def test_keys_of_entries_are_unique_whatever_the_names() -> None:

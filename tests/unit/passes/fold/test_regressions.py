@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gopt.rewrite import Numerics
-
-from ..passes.clean.rewriting import rewrite
+from tests.unit.passes.clean.rewriting import rewrite
 
 
 @pytest.mark.parametrize("op_type", ["Softmax", "LogSoftmax", "Hardmax"])

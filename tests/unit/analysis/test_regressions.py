@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ..passes.clean.rewriting import rewrite
+from tests.unit.passes.clean.rewriting import rewrite
 
 
 @pytest.mark.parametrize("count", [3, 9, 12])

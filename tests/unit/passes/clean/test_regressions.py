@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..passes.clean.rewriting import rewrite
+from tests.unit.passes.clean.rewriting import rewrite
 
 
 def test_a_clip_without_bounds_makes_numbers_of_infinities() -> None:

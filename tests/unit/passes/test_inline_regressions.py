@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..passes.clean.rewriting import rewrite
+from tests.unit.passes.clean.rewriting import rewrite
 
 
 def test_the_nodes_of_a_branch_get_names_of_their_own() -> None:
