@@ -21,7 +21,7 @@ from .pipeline import Loop, PassStep, Pipeline, RuleStep, Step, as_pipeline
 from .report import PassRun, Report
 
 MAX_REPETITIONS = 100
-"""Repetitions of a group without a number; honest ones end after a few, nested control flow takes one per level."""
+"""Repetitions of a group without a number that may leave no fewer ops; control flow in a row takes some per branch."""
 
 
 def run_pipeline(
@@ -112,12 +112,15 @@ class _Run:
             self._timed(step, repetition)
 
     def _loop(self, loop: Loop) -> None:
-        for repetition in range(1, (loop.times or MAX_REPETITIONS) + 1):
-            before, first = self._now, len(self.report.runs)
+        repetition = in_vain = 0
+        while repetition < loop.times if loop.times is not None else in_vain < MAX_REPETITIONS:
+            repetition += 1
+            before, first, ops = self._now, len(self.report.runs), self._count
             for step in loop.steps:
                 self._step(step, repetition)
             if self._now == before or self.ctx.ledger.exhausted:
                 return
+            in_vain += self._count >= ops
         if loop.times is None:
             raise RewriteLoopError(_still_changing(loop, self.report.runs[first:]))
 

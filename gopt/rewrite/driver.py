@@ -29,7 +29,7 @@ _NUMBERS = {_ZERO: (1,), _ONE: (0,), _NEITHER: (0, 1)}
 _OTHER = ""
 _MANY = 1 << 16
 _MAX_GENERATION = 200
-"""An op that so many commits in a row have remade is in a loop; the longest honest chains are far below."""
+"""An op that so many commits in a row have remade, none of which left fewer ops, is in a loop; honest chains are short."""
 
 Key = tuple[str, ...]
 Candidate = tuple[Rule, OpPattern]
@@ -234,9 +234,12 @@ class Driver:
             return mapping
         matched = list(match.ops)
         operands = {v: None for m in matched for v in m.inputs if v is not None}
-        generation = 1 + max(self._generation.get(m, 0) for m in matched)
+        generation = max(self._generation.get(m, 0) for m in matched)
         if not self.ctx.replace(rule.name, mapping, rw.staged, numerics=rule.numerics):
             return self.ctx.why
+        entry = self.ctx.ledger.entries[-1]
+        if len(entry.after) >= len(entry.before):  # what only ever makes fewer ops of more comes to an end
+            generation += 1
         self._requeue(graph, mapping, rw.staged, operands, generation)
         return ""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gopt.rewrite import Ledger
 from tests.unit.passes.clean.rewriting import rewrite
 
@@ -28,3 +30,22 @@ def test_rules_see_the_types_that_follow_from_what_they_did() -> None:
     )
     assert rewrite(text, "clean.identity").ops == ["Slice", "Neg"]
     assert rewrite(text, "(clean.identity)*").ops == ["Slice", "Neg"]
+
+
+@pytest.mark.parametrize("op_type", ["Add", "Min", "Max"])
+def test_a_long_chain_that_becomes_one_op_is_no_loop(op_type: str) -> None:
+    """Each commit takes in one op more; there may be any number of them."""
+    body = " ".join(f"x{k + 1} = {op_type}(x{k}, c{k % 2})" for k in range(300))
+    constants = "<float[2] c0 = {1, 2}, float[2] c1 = {2, 1}>"
+    assert rewrite(f"(float[2] x0) => (float[2] x300) {constants} {{ {body} }}", "fuse").ops == [op_type]
+
+
+def test_a_long_row_of_decisions_is_no_loop() -> None:
+    """Each repetition of the group decides the next branch."""
+    body = " ".join(
+        f"b{k + 1} = If(b{k}) <then_branch = t () => (bool t{k}) {{ t{k} = Not(b{k}) }}, "
+        f"else_branch = e () => (bool e{k}) {{ e{k} = Identity(b{k}) }}>"
+        for k in range(300)
+    )
+    text = f"(float[2] x) => (float[2] y) <bool b0 = {{1}}> {{ {body} c = Cast<to = 1>(b300) y = Mul(x, c) }}"
+    assert len(rewrite(text, "@default").ops) <= 1
