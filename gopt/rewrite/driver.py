@@ -29,7 +29,7 @@ _NUMBERS = {_ZERO: (1,), _ONE: (0,), _NEITHER: (0, 1)}
 _OTHER = ""
 _MANY = 1 << 16
 _MAX_GENERATION = 200
-"""An op that so many commits in a row have remade, none of which left fewer ops, is in a loop; honest chains are short."""
+"""An op remade by so many commits in a row, none of which left fewer ops, is in a loop; honest chains are short."""
 
 Key = tuple[str, ...]
 Candidate = tuple[Rule, OpPattern]
