@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from ..ir import Op, Value
+from ..ir import DType, Op, Value
 from .form import Form, Operands, Order, form_of, op_test, value_test
 from .pattern import Any_, Const, Each, Either, OpPattern, Optional_, Pattern
 
@@ -160,7 +160,7 @@ def _const_fits(pattern: Const, value: Value) -> bool:
 
 
 def _same(a: Binding, b: Binding) -> bool:
-    """The same value, or two equal constants of one element."""
+    """The same value, or two constants of one number that are equal to the bit: 0 is not -0."""
     if a is b:
         return True
     if not isinstance(a, Value) or not isinstance(b, Value):
@@ -168,4 +168,6 @@ def _same(a: Binding, b: Binding) -> bool:
     left, right = a.const, b.const
     if left is None or right is None or left.size != 1 or right.size != 1:
         return False
-    return left.dtype is right.dtype and left.shape == right.shape and bool(left.numpy() == right.numpy())
+    if left.dtype is not right.dtype or left.shape != right.shape or left.dtype is DType.STRING:
+        return False
+    return bytes(left.raw()) == bytes(right.raw())

@@ -49,3 +49,12 @@ def test_a_long_row_of_decisions_is_no_loop() -> None:
     )
     text = f"(float[2] x) => (float[2] y) <bool b0 = {{1}}> {{ {body} c = Cast<to = 1>(b300) y = Mul(x, c) }}"
     assert len(rewrite(text, "@default").ops) <= 1
+
+
+def test_equal_captures_are_equal_to_the_bit() -> None:
+    """0 and -0 were taken for the same operand twice: of the two Min takes -0."""
+    text = (
+        "(float[1] x) => (float[1] y) <float[1] a = {0.0}, float[1] b = {-0.0}, float[1] c = {-0.0}> "
+        "{ m = Min(a, b) n = Min(b, c) s = Div(x, m) t = Div(x, n) y = Sub(s, t) }"
+    )
+    assert rewrite(text, "clean.identity").ops == ["Min", "Div", "Div", "Sub"]
