@@ -139,7 +139,7 @@ def _may_go_inside(graph: Graph, op: Op) -> bool:
     """
     last = len(op.outputs) - 1
     value = op.outputs[last]
-    if op.domain or value is None or not _is_unused(graph, value):
+    if op.domain or None in op.outputs or value is None or not _is_unused(graph, value):
         return False
     if op.op_type == "If":
         return all(len(body.outputs) == last + 1 for body in op.bodies)

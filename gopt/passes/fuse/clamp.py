@@ -143,6 +143,8 @@ def _emit(rw: Rewriter, x: Value, to: _Range, dtype: DType) -> Value:
     result: Value
     if to.low is not None and to.low == 0 and to.high is None and dtype.is_float:
         result = rw.Relu(x)  # which ONNX Runtime does not have for most integers
+    elif (to.low is not None and to.low == np.inf) or (to.high is not None and to.high == -np.inf):
+        raise RejectError("a bound lies beyond what an absent one stands for")
     elif dtype is DType.DOUBLE and rw.opset() < _CLIP_12:
         raise RejectError("ONNX Runtime clips doubles from version 12 on")
     else:

@@ -92,3 +92,10 @@ def test_no_relu_of_integers_is_made(dtype: str) -> None:
     )
     assert rewrite(text, "fuse", opset=14).ops == ["Clip"]
     assert rewrite(text.replace("Min(a, d)", "Max(a, e)"), "fuse", opset=14).ops in (["Clip"], ["Max"])
+
+
+def test_no_clip_is_made_with_a_bound_beyond_an_absent_one() -> None:
+    """Before version 11 ONNX Runtime refuses a Clip to -inf, because the lower bound that it lacks is finite."""
+    text = "(float[3] x) => (float[3] y) <float c = {2}, float d = {-inf}> { a = Min(x, c) y = Min(d, a) }"
+    assert rewrite(text, "fuse", opset=9).ops in (["Min"], ["Min", "Min"])
+    assert rewrite(text.replace("-inf", "-3"), "fuse", opset=9).ops == ["Clip"]
