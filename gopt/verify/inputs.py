@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import ModelError
 from ..ir import Array, DType
-from .expressions import SizeExpr, evaluate, names_in
+from ..ir.expressions import SizeExpr, evaluate, names_in
 from .flow import Facts, Usage
 
 # Tried in a tensor whose rank the model does not say.

@@ -13,8 +13,8 @@ import numpy as np
 
 from ..errors import UsageError
 from ..ir import DType
+from ..ir.expressions import Dims, names_in
 from .compare import Comparer, Comparison, Tolerance
-from .expressions import Dims, names_in
 from .flow import Facts
 from .given import fit
 from .inputs import WIDTHS, InputSpec, feed, specs

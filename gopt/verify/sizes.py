@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from .expressions import Dims, names_in
+from ..ir.expressions import Dims, names_in
 from .inputs import FREE_SHAPES, STATE, InputSpec
 
 _BATCH = (1, 2, 3)

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 
 from gopt.errors import ModelError, UsageError
 from gopt.ir import DType
-from gopt.verify.expressions import evaluate, names_in
+from gopt.ir.expressions import evaluate, names_in
 from gopt.verify.flow import Facts
 from gopt.verify.given import fit
 from gopt.verify.inputs import InputSpec, feed, specs

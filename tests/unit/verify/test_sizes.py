@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from gopt.ir import DType
-from gopt.verify.expressions import Dims
+from gopt.ir.expressions import Dims
 from gopt.verify.flow import Usage
 from gopt.verify.inputs import InputSpec
 from gopt.verify.sizes import Search, Variable, combinations, same_in_all, variables
