@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-MODULES = ("elementwise", "clamp", "batchnorm", "conv", "pool", "matmul", "gemm", "through")
+MODULES = ("elementwise", "clamp", "batchnorm", "conv", "pool", "matmul", "gemm", "recurrent", "through")
