@@ -10,11 +10,11 @@ import inspect
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import MISSING, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 from ..errors import UsageError
-from ..ir import Model
+from ..ir import Array, Model
 from ..rewrite.ledger import Numerics
 from .options import check_fields, format_options
 
@@ -26,6 +26,19 @@ PLUGINS = "gopt_plugins."
 """Plugins live under this prefix, so that a plugin called json.py hides no other module."""
 
 
+@dataclass(frozen=True)
+class Pins:
+    """Where the model that a pass leaves can be compared with the one that it got.
+
+    Attributes:
+        dims: sizes of dims, by name or `input.axis`.
+        values: inputs that are constants afterwards.
+    """
+
+    dims: dict[str, int] = field(default_factory=dict)
+    values: dict[str, Array] = field(default_factory=dict)
+
+
 class Pass(ABC):
     """Base of all passes that are not made of rules.
 
@@ -34,16 +47,22 @@ class Pass(ABC):
         aliases: other names under which it can be selected.
         numerics: the weakest promise about the numbers among its rewrites.
         in_family: False keeps it out of a selection by family or file; it then runs only when named in full.
+        new_interface: it gives the model other inputs or outputs on purpose, values that the original has inside.
     """
 
     name: ClassVar[str] = ""
     aliases: ClassVar[tuple[str, ...]] = ()
     numerics: ClassVar[Numerics] = Numerics.EXACT
     in_family: ClassVar[bool] = True
+    new_interface: ClassVar[bool] = False
 
     @abstractmethod
     def run(self, model: Model, ctx: Context) -> None:
         """Rewrite `model` in place, through `ctx` alone (`ctx.replace`, `ctx.remove`, `ctx.edit`)."""
+
+    def pins(self, model: Model) -> Pins:
+        """What the pass settles about the inputs of `model`, the one that the run begins with; nothing by default."""
+        return Pins()
 
     def __str__(self) -> str:
         """The text that selects this pass with these options."""
