@@ -102,7 +102,8 @@ def run(
             from ..verify import Limits, Verifier
 
             # After loading: what our own reader refuses never gets to native code.
-            verifier = Verifier.start(job.original(), inputs=inputs, dims=dims, limits=Limits(timeout=timeout))
+            settled = job.verifying(inputs, dims)
+            verifier = Verifier.start(job.original(), limits=Limits(timeout=timeout), **settled)
             job.verifier = stack.enter_context(verifier)
         if progress is not None:
             instruments = [*instruments, Progress(progress)]
@@ -149,7 +150,7 @@ def bisect(
     with quiet_gc(), Workshop() as shop:
         job = Job(plan, model, shop, progress or _silent)
         limits = Limits(timeout=timeout)
-        with Verifier.start(job.original(), inputs=inputs, dims=dims, limits=limits) as verifier:
+        with Verifier.start(job.original(), limits=limits, **job.verifying(inputs, dims)) as verifier:
             return search(verifier, job.replay, progress=progress)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,10 +13,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import PassError, VerificationError
+from ..errors import PassError, UsageError, VerificationError
 from ..frontends import onnx as frontend
-from ..ir import Model
-from ..passes import CompareEach, Instrument, Pipeline, Report, as_pipeline, load_plugin, run_pipeline
+from ..ir import Array, Model
+from ..passes import CompareEach, Instrument, Pass, Pipeline, Report, as_pipeline, load_plugin, run_pipeline
 from ..rewrite import Context, Ledger
 from .output import Workshop, model_bytes
 
@@ -134,6 +134,29 @@ class Job:
         if self.path is None:
             self.path = self.shop.keep(self.model)
         return self.path
+
+    def verifying(
+        self, inputs: Mapping[str, Array | str | Path] | None, dims: Mapping[str, int] | None
+    ) -> dict[str, Any]:
+        """What the verifier is to be told: data and sizes that are given, and what passes settle about the inputs.
+
+        Raises:
+            UsageError: these contradict each other.
+        """
+        all_inputs, all_dims, frozen = dict(inputs or {}), dict(dims or {}), list[str]()
+        for member in self.plan.pipeline.members:
+            if not isinstance(member, Pass):
+                continue
+            pins = member.pins(self.model)
+            for name, size in pins.dims.items():
+                if all_dims.setdefault(name, size) != size:
+                    raise UsageError(f"dim {name!r}: {size} ({member.name}) and {all_dims[name]}")
+            for name, array in pins.values.items():
+                if name in all_inputs:
+                    raise UsageError(f"input {name!r} is given twice: {member.name} makes it a constant")
+                all_inputs[name] = array
+                frozen.append(name)
+        return {"inputs": all_inputs, "dims": all_dims, "frozen": frozen}
 
     def optimize(self, instruments: Sequence[Instrument] = (), *, compare_each: bool = False) -> None:
         """Rewrite the model and write a candidate, if somebody is to judge it.

@@ -10,12 +10,14 @@ import click
 from ..errors import ExitCode
 from .options import INPUTS, PIPELINE, input_options, json_flag, model_argument, pipeline_options
 from .progress import progress
+from .shapes import SHAPES, with_shapes
 from .text import emit, emit_json, printable
 
 
 @click.command("bisect", epilog="Example: gopt bisect model.onnx --passes fold,fuse")
 @model_argument
 @PIPELINE
+@SHAPES
 @INPUTS
 @json_flag
 def command(model: Path, as_json: bool, **given: Any) -> int:
@@ -25,6 +27,7 @@ def command(model: Path, as_json: bool, **given: Any) -> int:
     """
     from .. import api
 
+    given["passes"] = with_shapes(given["passes"], given)
     with progress() as tell:
         found = api.bisect(model, progress=tell, **pipeline_options(given), **input_options(given))
     if as_json:

@@ -10,6 +10,7 @@ import click
 
 from ..errors import UsageError
 from .options import PIPELINE, json_flag, model_argument, pipeline_options
+from .shapes import SHAPES, with_shapes
 from .text import emit, emit_json, printable
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 @model_argument
 @click.argument("name", required=False, metavar="[NODE_OR_VALUE]")
 @PIPELINE
+@SHAPES
 @json_flag
 def command(model: Path, name: str | None, as_json: bool, **given: Any) -> None:
     """Tell which rewrites a run makes, in order; nothing is written.
@@ -29,6 +31,7 @@ def command(model: Path, name: str | None, as_json: bool, **given: Any) -> None:
     """
     from ..api import apply, load
 
+    given["passes"] = with_shapes(given["passes"], given)
     loaded = load(model)
     known = places(loaded)
     _, ledger = apply(loaded, **pipeline_options(given))

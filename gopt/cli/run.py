@@ -12,6 +12,7 @@ import click
 from ..errors import UsageError
 from .options import INPUTS, PIPELINE, input_options, json_flag, model_argument, pipeline_options
 from .progress import progress
+from .shapes import SHAPES, with_shapes
 from .text import change, columns, emit, emit_json, note, printable, seconds, size
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 )
 @click.option("-f", "--force", is_flag=True, help="Replace an existing file.")
 @PIPELINE
+@SHAPES
 @click.option("--no-verify", is_flag=True, help="Do not run the models to compare their outputs.")
 @click.option(
     "--on-mismatch",
@@ -70,6 +72,7 @@ def command(
     if compare_each and no_verify:
         raise UsageError("--compare-each runs the models, --no-verify forbids it")
     target = destination(model, output, force)
+    given["passes"] = with_shapes(given["passes"], given)
     with progress(not quiet) as tell:
         result = api.run(
             model,

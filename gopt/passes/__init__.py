@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Pass, option, register
+from .base import Pass, Pins, option, register
 from .instruments import CompareEach, DumpWhenChanged, Instrument, Progress, Timing, VerifyEach
 from .pipeline import Pipeline, as_pipeline, parse
 from .plugins import load_plugin
@@ -20,6 +20,7 @@ __all__ = [
     "Pass",
     "PassInfo",
     "PassRun",
+    "Pins",
     "Pipeline",
     "Preset",
     "Progress",

@@ -6,7 +6,7 @@ A case is an assignment of sizes to the model's dynamic dims; case and seed toge
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,14 +57,14 @@ class InputSpec:
         return tuple(dim if isinstance(dim, int) else evaluate(dim, sizes) for dim in self.dims)
 
 
-def specs(model: Any, facts: Facts) -> list[InputSpec]:
-    """The inputs that must be fed, overridable initializers left out.
+def specs(model: Any, facts: Facts, given: Collection[str] = ()) -> list[InputSpec]:
+    """The inputs that must be fed; of those with a default only the ones for which data are given.
 
     Raises:
         ModelError: an input has a type that cannot be fed.
     """
     defaults = {t.name for t in model.graph.initializer} | {t.values.name for t in model.graph.sparse_initializer}
-    return [_spec(info, facts) for info in model.graph.input if info.name not in defaults]
+    return [_spec(info, facts) for info in model.graph.input if info.name not in defaults or info.name in given]
 
 
 def _spec(info: Any, facts: Facts) -> InputSpec:

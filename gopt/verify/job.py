@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..ir import DType
-from ..ir.expressions import Dims, names_in
+from ..ir.expressions import Dims, evaluate, names_in
 from .compare import Comparer, Comparison, Tolerance
 from .flow import Facts
 from .given import fit
@@ -28,6 +29,7 @@ _INDEX_TROUBLE = re.compile(
     r"out of (data )?bounds|out of range|indices|index|must be within|sequence_lens|invalid value", re.I
 )
 _OUT_OF_MEMORY = re.compile(r"bad_alloc|failed to allocate|cannot allocate memory|out of memory", re.I)
+_SEARCHED = 1 << 16  # sizes that are tried for the unknown in arithmetic
 _SEARCH_SHARE = 0.6  # of the time limit may go into trying sizes
 
 
@@ -53,6 +55,7 @@ class Original:
     inputs: list[InputSpec]
     kinds: dict[str, str]
     given: dict[str, Any]
+    frozen: frozenset[str] = frozenset()
     fixed: Dims = field(default_factory=dict)
     width: int = 0
     runs: list[Run] = field(default_factory=list)
@@ -85,7 +88,7 @@ class Job:
         path, deadline = Path(request["model"]), time.monotonic() + request["seconds"]
         original = self._read(path, request)
         session = self._load(path, original.random)
-        original.kinds = session.inputs
+        original.kinds, original.frozen = session.inputs, frozenset(request.get("frozen", ()))
         free = self._free(original, request)
         cases = request.get("cases")
         if cases is None:
@@ -116,10 +119,13 @@ class Job:
         try:
             model = onnx.load(path, load_external_data=False)
             facts = Facts(model)
-            inputs = specs(model, facts)
+            inputs = specs(model, facts, request.get("inputs", {}))
         except Exception as error:
             raise Unverified(f"the original cannot be read: {brief(error)}") from error
         known = {spec.name: spec for spec in inputs}
+        for spec in inputs:
+            if spec.dims is None:
+                spec.dims = _asked_shape(spec.name, request.get("dims", {}))
         given: dict[str, Any] = {}
         for name, file in request.get("inputs", {}).items():
             if name not in known:
@@ -166,6 +172,8 @@ class Job:
                         raise UsageError(f"input {spec.name!r}: axis {axis} is declared as {dim}, not {size}")
                     if isinstance(dim, str) and names_in(dim) == [dim] and fixed.setdefault(dim, size) != size:
                         raise UsageError(f"dim {dim!r} is both {fixed[dim]} and {size}")
+                    if isinstance(dim, str):
+                        _solve(dim, size, fixed)
         return variables([s for s in original.inputs if s.name not in original.given], fixed)
 
     def _search(
@@ -283,6 +291,8 @@ class Job:
 
     def _inputs(self, original: Original, session: Session, found: Comparison) -> None:
         for name, kind in original.kinds.items():
+            if name not in session.inputs and name in original.frozen:
+                continue
             if name not in session.inputs:
                 found.reasons.append(f"input {name!r} is gone")
             elif session.inputs[name] != kind:
@@ -294,7 +304,8 @@ class Job:
         assert self.original is not None
         sizes = " with " + ", ".join(f"{k}={v}" for k, v in run.case.items()) if run.case else ""
         try:
-            outputs = session.run(self.original.feed(run.case, run.seed), seconds)
+            feed = self.original.feed(run.case, run.seed)
+            outputs = session.run({k: v for k, v in feed.items() if k in session.inputs}, seconds)
         except Exception as error:
             if _OUT_OF_MEMORY.search(str(error)) or isinstance(error, MemoryError):
                 raise Unverified(f"out of memory while the rewritten model ran{sizes}") from error
@@ -303,6 +314,21 @@ class Job:
         before = len(found.reasons)
         comparer.outputs(run.expected, outputs, found)
         found.reasons[before:] = [reason + sizes for reason in found.reasons[before:]]
+
+
+def _asked_shape(name: str, dims: Mapping[str, int]) -> tuple[int, ...] | None:
+    """The shape that is asked for of an input of unknown rank, if all of its sizes are."""
+    sizes = list(itertools.takewhile(bool, (dims.get(f"{name}.{axis}", 0) for axis in range(len(dims)))))
+    return tuple(sizes) or None
+
+
+def _solve(dim: str, size: int, fixed: Dims) -> None:
+    """Settle the only unknown in arithmetic such as "past + 1", where one size of it is asked for."""
+    unknown = [name for name in dict.fromkeys(names_in(dim)) if name not in fixed]
+    if len(unknown) == 1:
+        found = next((n for n in range(_SEARCHED) if evaluate(dim, {**fixed, unknown[0]: n}) == size), None)
+        if found is not None:
+            fixed[unknown[0]] = found
 
 
 def _is_empty(outputs: Mapping[str, Any]) -> bool:

@@ -41,6 +41,7 @@ class Verifier:
         *,
         inputs: Mapping[str, Array | str | Path] | None = None,
         dims: Mapping[str, int] | None = None,
+        frozen: Sequence[str] = (),
         seeds: int = 2,
         limits: Limits | None = None,
         tolerance: Tolerance | None = None,
@@ -66,6 +67,7 @@ class Verifier:
             "model": str(self.path),
             "seeds": seeds,
             "dims": dict(dims or {}),
+            "frozen": list(frozen),
         }
         self._deadline = time.monotonic() + self.limits.timeout
         self._child = self._spawn()
@@ -77,7 +79,8 @@ class Verifier:
         Args:
             original: the model before any rewrite.
             options: `inputs` (name -> array or .npy file; the rest is random), `dims` (name of a dim, or "input.axis",
-                -> size), `seeds` (runs at least), `limits`, `tolerance` (instead of that of the types).
+                -> size), `frozen` (inputs among those that candidates need not have), `seeds` (runs at least),
+                `limits`, `tolerance` (instead of that of the types).
 
         Raises:
             MissingComponentError: ONNX Runtime is not installed.

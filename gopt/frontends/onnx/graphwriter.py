@@ -134,7 +134,7 @@ def _outputs(graph: Graph, note: GraphNote | None) -> Iterator[bytes]:
     same_count = len(known) == len(graph.outputs)
     for index, value in enumerate(graph.outputs):
         declared = value.declared
-        if declared is not None and declared.raw is None:
+        if declared is not None and (declared.raw is None or not isinstance(declared, FileDeclared)):
             yield encode_declared(value.name, declared)
         elif same_count and known[index][0] == value.name:
             yield known[index][1]

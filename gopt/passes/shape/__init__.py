@@ -1,0 +1,5 @@
+"""Shapes: what the model promises about its dims, changed on request."""
+
+from __future__ import annotations
+
+MODULES = ("fix", "declare")
