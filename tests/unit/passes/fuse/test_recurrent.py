@@ -140,7 +140,7 @@ def test_lengths(fuse: Any, lengths: str, x: str, goes: bool) -> None:
 def test_in_a_body(fuse: Any) -> None:
     body = f'{ZEROS} z = GRU<hidden_size=2>(x, w, r, "", "", h)'
     text = f"""(float[4,N,3] x, bool p) => (float y) {{
-        y = If(p) <then_branch = t () => (float z) {{ {body} }}, else_branch = e () => (float u) {{ u = Sqrt(w) }}>
+        y = If(p) <then_branch = t () => (float[] z) {{ {body} }}, else_branch = e () => (float[] u) {{ u = Sqrt(w) }}>
     }}"""
     done = fuse(text, **W["GRU"], **SIZES)
     assert done.fired == ["recurrent.zero_state"]
