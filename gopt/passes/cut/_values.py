@@ -1,0 +1,90 @@
+"""Values asked for by name, and what an interface says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+from ...errors import UsageError
+from ...ir import Declared, Model, Op, OptionalType, Role, SequenceType, SparseTensorType, TensorType, Type, Value
+
+
+def by_name(model: Model) -> dict[str, Value]:
+    """The values of the main graph."""
+    return {value.name: value for value in model.graph.values}
+
+
+def find(model: Model, names: Iterable[str]) -> list[Value]:
+    """The values of the main graph of these names.
+
+    Raises:
+        UsageError: there is none of that name, or it lies in a body or function.
+    """
+    known = by_name(model)
+    found = []
+    for name in names:
+        if name not in known:
+            raise UsageError(_missing(model, name, known))
+        found.append(known[name])
+    return found
+
+
+def results(model: Model) -> Iterator[tuple[Op, Value]]:
+    """What the ops of the main graph compute, in dataflow order."""
+    for op in model.graph.ops:
+        for value in op.outputs:
+            if value is not None:
+                yield op, value
+
+
+def interface_type(value: Value) -> Type | None:
+    """What an input or output may say of a value: what was inferred; None if nothing is known.
+
+    Of what an unknown operator computes the file alone knows the kind and the element type; its sizes are not believed.
+    """
+    if value.type is not None:
+        return value.type
+    return None if value.declared is None else _without_sizes(value.declared.type)
+
+
+def declare(value: Value) -> None:
+    """Let the interface say what was inferred of a value, in the place of what the file said of it."""
+    value.declared = Declared(interface_type(value))
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """`; did you mean ...?` with the names that somebody who wrote `name` may have meant, or nothing."""
+    names = list(dict.fromkeys(k for k in known if k))
+    close = get_close_matches(name, names, n=3, cutoff=0.6)
+    if not close:  # the end of a name is what people remember: /block/conv/Conv_output_0
+        close = [n for n in names if name and name in n][:3]
+    return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+def _missing(model: Model, name: str, known: Iterable[str]) -> str:
+    inside = place_inside(model, name)
+    return inside or f"there is no value {name!r}{suggestion(name, known)}"
+
+
+def place_inside(model: Model, name: str) -> str:
+    """Why a value of a body or function cannot be had; "" if none has the name."""
+    for graph in model.graph.walk():
+        if graph.owner is None:
+            continue
+        if any(v.name == name and v.role is not Role.CAPTURE for v in graph.values):
+            return f"value {name!r} lies in a body of {graph.owner.label}: it is no value of the model's own"
+    for function in model.functions.values():
+        for graph in function.graph.walk():
+            if any(v.name == name for v in graph.values):
+                return f"value {name!r} lies in the function {function.name!r}, which would have to be inlined first"
+    return ""
+
+
+def _without_sizes(type_: Type | None) -> Type | None:
+    match type_:
+        case TensorType() | SparseTensorType():
+            return type(type_)(type_.dtype)
+        case SequenceType() | OptionalType():
+            elem = _without_sizes(type_.elem)
+            return None if elem is None else type(type_)(elem)
+    return type_
