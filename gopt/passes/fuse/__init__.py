@@ -2,4 +2,16 @@
 
 from __future__ import annotations
 
-MODULES = ("elementwise", "clamp", "batchnorm", "conv", "pool", "matmul", "gemm", "recurrent", "through")
+MODULES = (
+    "elementwise",
+    "clamp",
+    "activation",
+    "batchnorm",
+    "conv",
+    "pool",
+    "matmul",
+    "gemm",
+    "recurrent",
+    "through",
+    "factors",
+)

@@ -1,0 +1,294 @@
+"""Where a factor can go: a plan that makes one value some times as large, and everything around it take that back.
+
+A scalar passes through all that is linear (moves of elements, sums, products, pools) up to weights that can be
+multiplied by it, or down to weights that can be divided by it. Upwards, `Plan.make` changes what makes a value;
+downwards, `Plan.take` changes what uses it. Each op is changed once at most, and nothing is in the graph before then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ... import ops
+from ...ir import Array, DType, Op, Role, Value
+from ...rewrite import RejectError, Rewriter
+from ._affine import FLOATS, Affine, dtype_of, elements, multiplied, rounded
+from ._products import Product
+from ._weights import mapped_after, mapped_before
+
+MOVES = frozenset(
+    {"DepthToSpace", "Expand", "Flatten", "Identity", "Reshape", "Slice", "SpaceToDepth", "Squeeze", "Tile"}
+    | {"Transpose", "Trilu", "Unsqueeze"}
+)
+"""Ops whose result is made of elements of their first operand, and zeros."""
+_LINEAR = MOVES | {"AveragePool", "CumSum", "Gather", "GlobalAveragePool", "Neg", "ReduceMean", "ReduceSum"}
+_RISING = frozenset(
+    {"Abs", "GlobalMaxPool", "LeakyRelu", "MaxPool", "PRelu", "ReduceL1", "ReduceL2", "ReduceMax", "ReduceMin", "Relu"}
+)
+"""f(c * x) is c * f(x) for positive c."""
+_SUMS = frozenset({"Add", "Concat", "Sub", "Sum"})
+_NORMS = frozenset(
+    {"BatchNormalization", "GroupNormalization", "InstanceNormalization", "LayerNormalization", "RMSNormalization"}
+)
+_MOST = 24
+# How far a sixteen-bit number may be moved towards overflow or zero.
+_HALF_RANGE = 256.0
+
+
+class Plan:
+    """Changes of a graph that together leave out one op.
+
+    Attributes:
+        rw: what stages the new ops.
+        mapping: old values and those that take their place.
+    """
+
+    def __init__(self, graph: Any, root: Op) -> None:
+        """A plan to leave out `root`, a product of its operand and a scalar."""
+        self.rw = Rewriter(graph, root)
+        self.mapping: dict[Value, Value] = {}
+        self._touched: dict[Op, None] = {root: None}
+
+    def now(self, value: Value) -> Value:
+        """What stands for a value at present."""
+        while value in self.mapping:
+            value = self.mapping[value]
+        return value
+
+    def is_sound(self) -> bool:
+        """True if no new op takes what goes."""
+        gone = self.mapping.keys()
+        return all(v not in gone for op in self.rw.staged for v in op.inputs)
+
+    @contextmanager
+    def _attempt(self) -> Any:
+        mapping, touched, staged = dict(self.mapping), dict(self._touched), len(self.rw.staged)
+        try:
+            yield
+        except RejectError:
+            self.mapping, self._touched = mapping, touched
+            del self.rw.staged[staged:]
+            raise
+
+    def _first(self, *ways: Callable[[], None]) -> None:
+        """Go the first way that can be gone."""
+        for n, way in enumerate(ways):
+            try:
+                with self._attempt():
+                    return way()
+            except RejectError:
+                if n == len(ways) - 1:
+                    raise
+        raise RejectError("there is no way for the factor")
+
+    def _touch(self, op: Op) -> None:
+        if op in self._touched or len(self._touched) >= _MOST:
+            raise RejectError(f"{op.label} would be changed twice, or the way is too long")
+        if op.domain or not ops.is_current(op) or ops.is_random(op) or op.bodies:
+            raise RejectError(f"{op.label} is not known to be linear")
+        self._touched[op] = None
+
+    # -- upwards -------------------------------------------------------------------------------------------------------
+
+    def make(self, value: Value, factor: float, user: Op, alone: bool = True) -> None:
+        """Have a value made `factor` times as large.
+
+        Args:
+            value: the value.
+            factor: not zero.
+            user: an op that takes it, and reckons with the change.
+            alone: refuse values that other ops use too; else these must take the factor back.
+
+        Raises:
+            RejectError: that can't be had without more ops.
+        """
+        op = value.producer
+        dtype = dtype_of(value)
+        if op is None or value.role is not Role.RESULT or value.is_output or dtype not in FLOATS or dtype is None:
+            raise RejectError(f"{value!r} is not made here, or seen elsewhere")
+        if dtype is DType.FLOAT16 and not 1 / _HALF_RANGE <= abs(factor) <= 1:
+            raise RejectError("a number of sixteen bits may overflow")
+        others = [use for use in value.uses if use.op is not user]
+        if sum(use.op is user for use in value.uses) != 1 or (others and alone):
+            raise RejectError(f"{value!r} is used elsewhere")
+        self._touch(op)
+        self._make(op, value, factor, dtype)
+        for use in others:
+            self._taken(use.op, use.slot, value, 1 / factor)
+
+    def _make(self, op: Op, value: Value, factor: float, dtype: DType) -> None:
+        kind, operands = op.op_type, ops.operands(op)
+        first, second = (operands[k] if k < len(operands) else None for k in (0, 1))
+        if _passes(op, factor):
+            self._make_operand(op, first, factor)
+        elif kind in ("Conv", "ConvTranspose"):
+            self.mapping[value] = mapped_after(self.rw, op, Affine(np.array([factor])))
+        elif kind == "Gemm":
+            self.mapping[value] = Product.of(op).then(self.rw, Affine(np.array(factor))).gemm(self.rw)
+        elif kind == "MatMul":
+            self._first(*(lambda k=k: self._make_factor(op, k, factor, dtype) for k in (1, 0)))
+        elif kind in ("Mul", "Div"):
+            second_factor = factor if kind == "Mul" else 1 / factor
+            self._first(
+                lambda: self._make_constant(op, 1, second_factor, dtype),
+                lambda: self._make_constant(op, 0, factor, dtype),
+                lambda: self._make_operand(op, second, second_factor),
+                lambda: self._make_operand(op, first, factor),
+            )
+        elif kind in _SUMS:
+            self._make_all(op, value, factor, dtype)
+        elif kind in _NORMS:
+            self._make_norm(op, value, factor)
+        else:
+            raise RejectError(f"{op.label} is not known to be linear")
+
+    def _make_operand(self, op: Op, operand: Value | None, factor: float) -> None:
+        if operand is None:
+            raise RejectError("an operand is absent")
+        if op.op_type == "Gather" and operand.const is not None:
+            raise RejectError("a table is no weight of a product")
+        self.make(operand, factor, op)
+
+    def _make_factor(self, op: Op, slot: int, factor: float, dtype: DType) -> None:
+        """One factor of a MatMul: weights, or what can be made so."""
+        operand = op.inputs[slot]
+        assert operand is not None
+        if operand.const is None:
+            self.make(operand, factor, op)
+        else:
+            self._replace_operand(op, slot, self._scaled_weights(operand, factor))
+
+    def _make_constant(self, op: Op, slot: int, factor: float, dtype: DType) -> None:
+        operand = op.inputs[slot]
+        if operand is None or operand.const is None:
+            raise RejectError("it is not constant")
+        self._replace_operand(op, slot, self._times(operand, factor, dtype, is_factor=True))
+
+    def _make_all(self, op: Op, value: Value, factor: float, dtype: DType, but: int | None = None) -> None:
+        """Have all operands (but one) made so."""
+        news = list(op.inputs)
+        for slot, operand in enumerate(op.inputs):
+            if operand is not None and slot != but:
+                if operand.const is not None:
+                    news[slot] = self._times(operand, factor, dtype)
+                else:
+                    self.make(operand, factor, op)
+        if news != list(op.inputs):
+            self._remake(op, value, news)
+
+    def _make_norm(self, op: Op, value: Value, factor: float) -> None:
+        news = list(op.inputs)
+        if len([v for v in op.outputs if v is not None]) != 1:
+            raise RejectError(f"{op.label} has further results")
+        for slot in (1, 2):
+            operand = op.input(slot)
+            dtype = None if operand is None else dtype_of(operand)
+            if operand is not None and dtype is not None:
+                news[slot] = self._times(operand, factor, dtype, is_factor=slot == 1)
+        self._remake(op, value, news)
+
+    # -- downwards -----------------------------------------------------------------------------------------------------
+
+    def take(self, value: Value, factor: float) -> None:
+        """Have all that uses a value reckon with its being as large as before divided by `factor`.
+
+        Raises:
+            RejectError: that can't be had without more ops.
+        """
+        if value.is_output or not value.uses:
+            raise RejectError(f"{value!r} is an output of the graph")
+        for use in value.uses:
+            self._taken(use.op, use.slot, value, factor)
+
+    def _taken(self, op: Op, slot: Any, value: Value, factor: float) -> None:
+        dtype = dtype_of(value)
+        if not isinstance(slot, int) or dtype not in FLOATS or dtype is None:
+            raise RejectError("a body takes it, or it is of no type to compute with")
+        if dtype is DType.FLOAT16 and not 1 <= abs(factor) <= _HALF_RANGE:
+            raise RejectError("a number of sixteen bits may overflow")
+        self._touch(op)
+        kind = op.op_type
+        if slot == 0 and _passes(op, factor):
+            self._take_results(op, factor)
+        elif slot == 0 and kind in ("Conv", "ConvTranspose"):
+            self.mapping[op.result] = mapped_before(self.rw, op, self.now(value), Affine(np.array([factor])))
+        elif slot < 2 and kind == "Gemm":
+            self.mapping[op.result] = self._gemm_of(op, slot, factor)
+        elif kind in ("MatMul", "Mul"):
+            self._take_product(op, 1 - slot, dtype, factor, factor)
+        elif kind == "Div":
+            self._take_product(op, 1 - slot, dtype, 1 / factor, 1 / factor if slot else factor)
+        elif kind in _SUMS:
+            self._make_all(op, op.result, 1 / factor, dtype, but=slot)
+            self.take(op.result, factor)
+        elif kind == "Split" and slot == 0:
+            for result in op.outputs:
+                if result is not None and result.is_needed:
+                    self.take(result, factor)
+        else:
+            raise RejectError(f"{op.label} does not pass a factor on")
+
+    def _take_results(self, op: Op, factor: float) -> None:
+        if any(v is not None and v.is_needed for v in op.outputs[1:]):
+            raise RejectError(f"{op.label} has further results")
+        self.take(op.result, factor)
+
+    def _take_product(self, op: Op, other: int, dtype: DType, constant_factor: float, result_factor: float) -> None:
+        """A product with a constant takes the factor into that; one with something else passes it on."""
+        operand = op.inputs[other]
+        assert operand is not None
+        if operand.const is None:
+            self.take(op.result, result_factor)
+        elif op.op_type == "MatMul":
+            self._replace_operand(op, other, self._scaled_weights(operand, constant_factor))
+        else:
+            self._replace_operand(op, other, self._times(operand, constant_factor, dtype, is_factor=True))
+
+    def _gemm_of(self, op: Op, slot: int, factor: float) -> Value:
+        product = Product.of(op)
+        product = replace(product, a=self.now(product.a), b=self.now(product.b))
+        if slot == 0 and product.b.const is not None:
+            return replace(product, b=product.scale_rows(self.rw, np.array([factor]))).gemm(self.rw)
+        wanted = product.alpha * factor
+        alpha = float(np.float32(wanted))
+        if not np.isfinite(alpha) or not alpha or (product.dtype is DType.DOUBLE and alpha != wanted):
+            raise RejectError("alpha can't take the factor")
+        return replace(product, alpha=alpha).gemm(self.rw)
+
+    # -- constants and ops ---------------------------------------------------------------------------------------------
+
+    def _times(self, constant: Value, factor: float, dtype: DType, is_factor: bool = False) -> Value:
+        array: Array = elements(constant) * factor
+        return self.rw.const(rounded(array, dtype, is_factor=is_factor), name=constant.name)
+
+    def _scaled_weights(self, weights: Value, factor: float) -> Value:
+        tensor = weights.const
+        if tensor is None or tensor.dtype not in FLOATS or not tensor.shape:
+            raise RejectError("there are no weights")
+        ones = np.full((1,) * len(tensor.shape), factor)
+        return self.rw.const(multiplied(tensor.numpy(), ones, tensor.dtype), name=weights.name)
+
+    def _replace_operand(self, op: Op, slot: int, new: Value) -> None:
+        news = list(op.inputs)
+        news[slot] = new
+        self._remake(op, op.result, news)
+
+    def _remake(self, op: Op, value: Value, news: list[Value | None]) -> None:
+        """The op with other operands, which are those that now stand for the given ones."""
+        current = [None if v is None else self.now(v) for v in news]
+        attrs: dict[str, Any] = dict(op.attrs)
+        self.mapping[value] = self.rw.op(op.op_type, *current, name=op.name, **attrs)
+
+
+def _passes(op: Op, factor: float) -> bool:
+    """True if the op of `factor` times its first operand is `factor` times the op."""
+    if op.op_type == "Pad":
+        value = ops.constant_operand(op, 2) if ops.has_operand(op, "constant_value") else None
+        is_zero = not ops.has_operand(op, "constant_value") or (value is not None and not value.any())
+        return is_zero or ops.attribute(op, "mode") != "constant"
+    return op.op_type in _LINEAR or (op.op_type in _RISING and factor > 0)
