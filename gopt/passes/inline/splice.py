@@ -27,7 +27,7 @@ class NodeNames:
 
 
 def splice(
-    ctx: Context, rule: str, op: Op, staged: Sequence[Op], results: Sequence[Value], node_names: NodeNames
+    ctx: Context, rule: str, op: Op, staged: Sequence[Op], results: Sequence[Value | None], node_names: NodeNames
 ) -> bool:
     """Put `staged` in the place of `op`, whose results become `results`; the old names stay.
 
@@ -38,7 +38,8 @@ def splice(
         rule: name for the ledger.
         op: the op to replace, in a graph.
         staged: detached ops in dataflow order, meant for the same graph.
-        results: for each result of `op` a result of `staged`, a constant (also detached) or a value of the same graph.
+        results: for each result of `op` a result of `staged`, a constant (also detached) or a value of the same graph;
+            None where the result is omitted.
         node_names: those of the run.
 
     Returns:
@@ -51,13 +52,13 @@ def splice(
     def change() -> tuple[Sequence[Op | Origin], Sequence[Op]]:
         origin = Origin(op.label, op.entry)
         came = list(staged)
-        fresh = {v: None for v in results if v.graph is None}
+        fresh = {v: None for v in results if v is not None and v.graph is None}
         node_names.settle(graph, staged)
         for made in staged:
             made.order = op.order
             graph.add(made)
         for old, new in zip(op.outputs, results):
-            if old is not None:
+            if old is not None and new is not None:
                 came += _move(graph, op, old, new, fresh)
         operands = operands_of(op)
         graph.remove(op)
