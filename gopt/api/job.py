@@ -156,7 +156,8 @@ class Job:
                     raise UsageError(f"input {name!r} is given twice: {member.name} makes it a constant")
                 all_inputs[name] = array
                 frozen.append(name)
-        return {"inputs": all_inputs, "dims": all_dims, "frozen": frozen}
+        renewed = any(isinstance(m, Pass) and m.new_interface for m in self.plan.pipeline.members)
+        return {"inputs": all_inputs, "dims": all_dims, "frozen": frozen, "new_interface": renewed}
 
     def optimize(self, instruments: Sequence[Instrument] = (), *, compare_each: bool = False) -> None:
         """Rewrite the model and write a candidate, if somebody is to judge it.

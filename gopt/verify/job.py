@@ -6,7 +6,7 @@ import itertools
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from ..ir.expressions import Dims, evaluate, names_in
 from .compare import Comparer, Comparison, Tolerance
 from .flow import Facts
 from .given import fit
+from .inner import look_inside
 from .inputs import WIDTHS, InputSpec, feed, specs
-from .sessions import Session, brief, seeded, stored
+from .sessions import Session, Unverified, brief, seeded, stored
 from .sizes import Search, Variable, same_in_all, variables
 
 Report = Callable[[dict[str, Any]], None]
@@ -33,23 +34,26 @@ _SEARCHED = 1 << 16  # sizes that are tried for the unknown in arithmetic
 _SEARCH_SHARE = 0.6  # of the time limit may go into trying sizes
 
 
-class Unverified(Exception):
-    """Nothing can be said about the model; the message says why."""
-
-
 @dataclass(slots=True)
 class Run:
-    """One run of the original: what was fed is made again from the case and the seed."""
+    """One run of the original: what was fed is made again from the case and the seed.
+
+    Attributes:
+        expected: the outputs.
+        inner: what was computed on the way, as far as a candidate takes or gives it.
+    """
 
     case: Dims
     seed: int
     expected: dict[str, Any]
+    inner: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Original:
     """Everything that is known of the original; the model itself, with its weights, is let go."""
 
+    path: Path
     coarsest: DType
     random: list[str]
     inputs: list[InputSpec]
@@ -131,7 +135,7 @@ class Job:
             if name not in known:
                 raise UsageError(f"the model has no input {name!r}; it has {', '.join(map(repr, known)) or 'none'}")
             given[name] = fit(known[name], np.load(file, allow_pickle=False))
-        return Original(facts.coarsest, facts.random, inputs, {}, given)
+        return Original(path, facts.coarsest, facts.random, inputs, {}, given)
 
     def _load(self, path: Path, random: list[str]) -> Session:
         try:
@@ -268,6 +272,7 @@ class Job:
         comparer = Comparer(
             original.coarsest, request["exact"], Tolerance(*tolerance) if tolerance else None, request["extra"]
         )
+        renewed = bool(request.get("new_interface"))
         found = Comparison()
         runs = 0
         try:
@@ -275,10 +280,14 @@ class Job:
         except Exception as error:
             found.reasons.append(f"ONNX Runtime cannot load it: {brief(error)}")
         else:
-            comparer.names(list(original.runs[0].expected), list(session.outputs), found)
-            self._inputs(original, session, found)
+            references = [run.expected for run in original.runs]
+            if renewed:
+                references = look_inside(original, session, request["seconds"], self._keep, found)
+                comparer = replace(comparer, extra=True)
+            comparer.names(list(references[0]), list(session.outputs), found)
+            self._inputs(original, session, found, renewed)
             while found.equal and runs < len(original.runs):
-                self._compare(original.runs[runs], session, comparer, request["seconds"], found)
+                self._compare(original.runs[runs], references[runs], session, comparer, request["seconds"], found)
                 runs += 1
         return {
             "equal": found.equal,
@@ -289,22 +298,30 @@ class Job:
             "runs": runs,
         }
 
-    def _inputs(self, original: Original, session: Session, found: Comparison) -> None:
+    def _inputs(self, original: Original, session: Session, found: Comparison, renewed: bool) -> None:
         for name, kind in original.kinds.items():
-            if name not in session.inputs and name in original.frozen:
+            if name not in session.inputs and (renewed or name in original.frozen):
                 continue
             if name not in session.inputs:
                 found.reasons.append(f"input {name!r} is gone")
             elif session.inputs[name] != kind:
                 found.reasons.append(f"input {name!r}: {kind} became {session.inputs[name]}")
-        if new := [name for name in session.inputs if name not in original.kinds]:
+        if not renewed and (new := [name for name in session.inputs if name not in original.kinds]):
             found.reasons.append(f"there is a new input {new[0]!r}")
 
-    def _compare(self, run: Run, session: Session, comparer: Comparer, seconds: float, found: Comparison) -> None:
+    def _compare(
+        self,
+        run: Run,
+        expected: dict[str, Any],
+        session: Session,
+        comparer: Comparer,
+        seconds: float,
+        found: Comparison,
+    ) -> None:
         assert self.original is not None
         sizes = " with " + ", ".join(f"{k}={v}" for k, v in run.case.items()) if run.case else ""
         try:
-            feed = self.original.feed(run.case, run.seed)
+            feed = {**run.expected, **run.inner, **self.original.feed(run.case, run.seed)}
             outputs = session.run({k: v for k, v in feed.items() if k in session.inputs}, seconds)
         except Exception as error:
             if _OUT_OF_MEMORY.search(str(error)) or isinstance(error, MemoryError):
@@ -312,7 +329,7 @@ class Job:
             found.reasons.append(f"it does not run{sizes}: {brief(error)}")
             return
         before = len(found.reasons)
-        comparer.outputs(run.expected, outputs, found)
+        comparer.outputs(expected, outputs, found)
         found.reasons[before:] = [reason + sizes for reason in found.reasons[before:]]
 
 

@@ -34,6 +34,10 @@ _NOISE = re.compile(
 )
 
 
+class Unverified(Exception):
+    """Nothing can be said about the model; the message says why."""
+
+
 class Session:
     """A loaded model.
 

@@ -42,6 +42,7 @@ class Verifier:
         inputs: Mapping[str, Array | str | Path] | None = None,
         dims: Mapping[str, int] | None = None,
         frozen: Sequence[str] = (),
+        new_interface: bool = False,
         seeds: int = 2,
         limits: Limits | None = None,
         tolerance: Tolerance | None = None,
@@ -54,6 +55,7 @@ class Verifier:
             raise ModelError(f"{original}: no such file")
         self.limits = limits or Limits()
         self.tolerance = tolerance
+        self._new_interface = new_interface
         self._command = command
         self._crashed: list[dict[str, int]] = []
         self._prepared: dict[str, Any] | None = None
@@ -79,8 +81,9 @@ class Verifier:
         Args:
             original: the model before any rewrite.
             options: `inputs` (name -> array or .npy file; the rest is random), `dims` (name of a dim, or "input.axis",
-                -> size), `frozen` (inputs among those that candidates need not have), `seeds` (runs at least),
-                `limits`, `tolerance` (instead of that of the types).
+                -> size), `frozen` (inputs among those that candidates need not have), `new_interface` (candidates
+                take and give other values, which the original computes on its way), `seeds` (runs at least), `limits`,
+                `tolerance` (instead of that of the types).
 
         Raises:
             MissingComponentError: ONNX Runtime is not installed.
@@ -150,6 +153,7 @@ class Verifier:
                 "model": str(Path(candidate).resolve()),
                 "exact": exact,
                 "extra": extra,
+                "new_interface": self._new_interface,
                 "seconds": allowed,
                 "tolerance": [self.tolerance.rtol, self.tolerance.atol] if self.tolerance else None,
             }

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ..errors import UsageError
-from .job import Job, Unverified
+from .job import Job
+from .sessions import Unverified
 
 
 def main() -> None:

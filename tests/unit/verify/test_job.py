@@ -12,7 +12,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from gopt.verify.job import Job, Unverified
+from gopt.verify.job import Job
+from gopt.verify.sessions import Unverified
 
 Compare = Callable[..., Any]
 HEAD = '<ir_version: 8, opset_import: ["": 18]>'
