@@ -83,15 +83,16 @@ def look_inside(
     """
     known = {**original.kinds, **original.runs[0].expected}
     new = [name for name in dict.fromkeys((*session.outputs, *session.inputs)) if name not in known]
-    if new:
-        try:
-            inside = Inside(original.path, original.random)
-            reader = inside.session(name for name in new if name in inside.values)
+    try:
+        inside = Inside(original.path, original.random) if new else None
+        asked = [] if inside is None else [name for name in new if name in inside.values]
+        if inside is not None and asked:
+            reader = inside.session(asked)
             for run in original.runs:
                 run.inner = keep(reader.run(original.feed(run.case, run.seed), seconds))
-        except Exception as error:
-            names = ", ".join(map(repr, new))
-            raise Unverified(f"the original does not run with {names} as outputs: {brief(error)}") from error
+    except Exception as error:
+        names = ", ".join(map(repr, new))
+        raise Unverified(f"the original does not run with {names} as outputs: {brief(error)}") from error
     inner = original.runs[0].inner
     for name in new:
         if name not in inner and name in session.inputs:
