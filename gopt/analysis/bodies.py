@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..ir import Dim, DType, Graph, Op, OptionalType, SequenceType, Shape, Symbol, TensorType, Type
 from ..ops import attribute, is_current
-from .joins import Symbols, covers, join, outward, symbols_of
+from .joins import Symbols, covers, join, join_elements, outward, symbols_of
 
 if TYPE_CHECKING:
     from .inference import Inference
@@ -149,6 +149,7 @@ def _general(
     a, b = current.shape, result.shape
     if a is None or b is None or len(a) != len(b):
         return TensorType(current.dtype)
+    elements = join_elements(current.elements, result.elements)
     reuse: Shape = (earlier.shape or ()) if isinstance(earlier, TensorType) else ()
     dims: list[Dim] = []
     for k, (x, y) in enumerate(zip(a, b)):
@@ -159,7 +160,7 @@ def _general(
             dim = old_dim if usable else Symbol()
             free[dim] = None  # type: ignore[index]  # a symbol either way
         dims.append(dim)
-    return TensorType(current.dtype, tuple(dims))
+    return TensorType(current.dtype, tuple(dims), elements)
 
 
 def _cut(type_: Type | None, axis: int) -> tuple[Type | None, Dim | None]:

@@ -28,6 +28,7 @@ from ..ir import (
     Value,
 )
 from ..ops import is_current, opdef, schema
+from ..ops.content_rules import may_hold, with_contents
 from ..ops.versions import CHANGED
 from .bodies import infer_bodies
 from .joins import settled
@@ -117,7 +118,7 @@ class Inference:
             op = ops[heappop(heap)]
             changed = self.op(op)
             for value in op.outputs:
-                if value is None or not (value in changed or _may_hold_sizes(value)):
+                if value is None or value not in changed:
                     continue
                 for user in graph.users(value):
                     later = place[user]
@@ -143,6 +144,8 @@ class Inference:
                 results = ()
         else:
             results = self._by_onnx(op)
+        if not op.bodies and not op.domain:
+            results = with_contents(op, results) if may_hold(op) else results
         return self._assign(op, results)
 
     def _assign(self, op: Op, results: Sequence[Type | None]) -> list[Value]:
@@ -248,17 +251,6 @@ def _declared(model: Model, type_: Type | None) -> Type | None:
 
 def _is_stale(graph: Graph) -> bool:
     return bool(graph.dirty) or any(_is_stale(body) for owner in graph.owners for body in owner.bodies)
-
-
-def _may_hold_sizes(value: Value) -> bool:
-    """Shape rules read sizes through chains of such tensors: what these hold can change though their types do not."""
-    type_ = value.type
-    return (
-        isinstance(type_, TensorType)
-        and type_.dtype in (DType.INT64, DType.INT32)
-        and type_.shape is not None
-        and len(type_.shape) < 2
-    )
 
 
 def _all_ops(model: Model) -> Iterator[Op]:

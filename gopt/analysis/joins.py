@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any
 
-from ..ir import Dim, OptionalType, SequenceType, Shape, Symbol, TensorType, Type
+from ..ir import Dim, Entries, OptionalType, SequenceType, Shape, Symbol, TensorType, Type
+from ..ops.symbolic import arguments
 
 Symbols = Collection[Symbol]
 
@@ -19,6 +19,9 @@ def symbols_of(types: Iterable[Type | None]) -> dict[Symbol, None]:
         shape: Shape | None = getattr(type_, "shape", None)
         if shape is not None:
             found.update((d, None) for d in shape if not isinstance(d, int))
+        elements: Entries | None = getattr(type_, "elements", None)
+        if elements is not None:
+            found.update((d, None) for d in elements if isinstance(d, Symbol))
     return found
 
 
@@ -27,7 +30,7 @@ def join(a: Type | None, b: Type | None) -> Type | None:
     if a is b or a == b:
         return a
     if isinstance(a, TensorType) and isinstance(b, TensorType) and a.dtype is b.dtype:
-        return TensorType(a.dtype, join_shapes(a.shape, b.shape))
+        return TensorType(a.dtype, join_shapes(a.shape, b.shape), join_elements(a.elements, b.elements))
     if isinstance(a, (SequenceType, OptionalType)) and type(a) is type(b):
         elem = join(a.elem, b.elem)
         return None if elem is None else type(a)(elem)
@@ -41,6 +44,14 @@ def join_shapes(a: Shape | None, b: Shape | None) -> Shape | None:
     return tuple([x if x == y else Symbol() for x, y in zip(a, b)])
 
 
+def join_elements(a: Entries | None, b: Entries | None) -> Entries | None:
+    """Equal elements stay; None if nothing is left."""
+    if a is b or a is None or b is None or len(a) != len(b):
+        return a if a is b else None
+    found = tuple([x if x is y or (type(x) is type(y) and x == y) else None for x, y in zip(a, b)])
+    return found if any(e is not None for e in found) else None
+
+
 def outward(type_: Type | None, known: Symbols) -> Type | None:
     """A type as it may be seen outside the body that it comes from: symbols not `known` there are made fresh.
 
@@ -51,17 +62,21 @@ def outward(type_: Type | None, known: Symbols) -> Type | None:
         return None if elem is None else type(type_)(elem)
     if not isinstance(type_, TensorType) or type_.shape is None:
         return type_
-    if all(_is_known(d, known) for d in type_.shape):
+    elements = type_.elements
+    if elements is not None and not all(e is None or _is_known(e, known) for e in elements):
+        elements = tuple([None if e is None or not _is_known(e, known) else e for e in elements])
+        elements = elements if any(e is not None for e in elements) else None
+    if elements is type_.elements and all(_is_known(d, known) for d in type_.shape):
         return type_
-    return TensorType(type_.dtype, tuple([d if _is_known(d, known) else Symbol() for d in type_.shape]))
+    return TensorType(type_.dtype, tuple([d if _is_known(d, known) else Symbol() for d in type_.shape]), elements)
 
 
-def _is_known(dim: Dim, known: Symbols) -> bool:
+def _is_known(dim: Dim | float, known: Symbols) -> bool:
     """True for numbers, known and named symbols, and sizes derived from such."""
-    if isinstance(dim, int) or dim in known or dim.name:
+    if not isinstance(dim, Symbol) or dim in known or dim.name:
         return True
-    args: Any = getattr(dim, "args", None)
-    return args is not None and all(_is_known(d, known) for d in args)
+    args = arguments(dim)
+    return bool(args) and all(_is_known(d, known) for d in args)
 
 
 def covers(general: Type | None, special: Type | None, free: Symbols) -> bool:
@@ -72,11 +87,19 @@ def covers(general: Type | None, special: Type | None, free: Symbols) -> bool:
         return covers(general.elem, special.elem, free)
     if not isinstance(general, TensorType) or not isinstance(special, TensorType) or general.dtype is not special.dtype:
         return False
+    if general.elements is not None and not _covers_elements(general.elements, special.elements):
+        return False
     if general.shape is None:
         return True
     if special.shape is None or len(special.shape) != len(general.shape):
         return False
     return all(g == s or g in free for g, s in zip(general.shape, special.shape))
+
+
+def _covers_elements(general: Entries, special: Entries | None) -> bool:
+    if special is None or len(special) != len(general):
+        return False
+    return all(g is None or g is s or (type(g) is type(s) and g == s) for g, s in zip(general, special))
 
 
 def settled(old: Type | None, new: Type | None, operands: Iterable[Type | None]) -> Type | None:
@@ -92,9 +115,9 @@ def settled(old: Type | None, new: Type | None, operands: Iterable[Type | None])
         return new
     given = symbols_of(operands)
     dims = tuple([o if o is not n and _is_own(o, given) and _is_own(n, given) else n for o, n in zip(before, after)])
-    if dims == before:
+    if dims == before and old.elements == new.elements:
         return old
-    return new if dims == after else TensorType(new.dtype, dims)
+    return new if dims == after else TensorType(new.dtype, dims, new.elements)
 
 
 def _is_own(dim: Dim, given: Symbols) -> bool:

@@ -11,6 +11,7 @@ from .node import Attr, AttrKind, Capture, Declared, Op, Role, Slot, Use, Value
 from .tensor import Array, ArrayTensor, BufferTensor, FileTensor, Tensor
 from .types import (
     Dim,
+    Entries,
     MapType,
     OpaqueType,
     OptionalType,
@@ -33,6 +34,7 @@ __all__ = [
     "DType",
     "Declared",
     "Dim",
+    "Entries",
     "FileTensor",
     "Function",
     "FunctionKey",

@@ -28,14 +28,23 @@ class Symbol:
 
 Dim = int | Symbol
 Shape = tuple[Dim, ...]
+Entries = tuple[int | float | Symbol | None, ...]
+"""What is known of the elements of a small tensor, in row-major order: a number, a symbolic integer, or None."""
 
 
 @dataclass(frozen=True, slots=True)
 class TensorType:
-    """A dense tensor. `shape` is None when even the rank is unknown."""
+    """A dense tensor, and what is known of its elements.
+
+    Attributes:
+        dtype: element type.
+        shape: None when even the rank is unknown.
+        elements: of a small tensor of known shape: what analysis knows of its elements; None if nothing.
+    """
 
     dtype: DType
     shape: Shape | None = None
+    elements: Entries | None = None
 
     @property
     def rank(self) -> int | None:

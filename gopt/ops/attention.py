@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ir import Dim, Op, Symbol, TensorType, Type, Value
+from .contents import dims
 from .registry import define, shape_rule
 from .shapes import fresh, same_as_first, tensor
 from .sizes import product, quotient, total
-from .trace import dims
 from .view import attribute
 
 define("RotaryEmbedding", infer=same_as_first)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ir import Dim, DType, Op, Shape, TensorType, Type, Value
+from .contents import dims
 from .registry import define, shape_rule
 from .shapes import fresh, tensor
 from .sizes import product
 from .spatial import grown, parameters, slid
-from .trace import dims
 from .view import attribute
 
 

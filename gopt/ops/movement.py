@@ -8,11 +8,11 @@ from itertools import pairwise
 import numpy as np
 
 from ..ir import Array, Dim, Op, Shape, Symbol, TensorType, Type
+from .contents import dims, entries
 from .evaluate import Call, NoKernel
 from .registry import define, kernel, shape_rule
 from .shapes import axis_of, fresh, same_as_first, tensor, typed
-from .sizes import derive, merge, product, quotient, total
-from .trace import dims, entries
+from .sizes import as_size, ceil_div, difference, merge, product, quotient, scaled_by, total
 from .view import attribute, operands
 
 
@@ -108,9 +108,11 @@ def _split_sizes(op: Op, size: Dim, count: int) -> Sequence[Dim]:
     parts = attribute(op, "num_outputs") or count
     if isinstance(size, int):
         return split_evenly(size, parts, strict=op.opset < 18)[:count]
-    each = quotient(size, parts) if op.opset < 18 else derive("ceildiv", size, parts)
-    # The last part may be smaller, and nothing says that it is.
-    return [each if op.opset < 18 or i < parts - 1 else derive("lastpart", size, parts) for i in range(count)]
+    if op.opset < 18:
+        return (quotient(size, parts),) * count
+    each = ceil_div(size, parts)
+    last = as_size(difference(size, scaled_by(each, parts - 1)))
+    return [each if i < parts - 1 else last for i in range(count)]
 
 
 def split_evenly(size: int, parts: int, strict: bool = False) -> list[int]:

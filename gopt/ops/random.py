@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..ir import Array, DType, Op, Symbol, TensorType, Type
+from .contents import dims
 from .evaluate import Call
 from .registry import kernel, shape_rule
 from .shapes import tensor
-from .trace import dims
 from .view import attribute
 
 

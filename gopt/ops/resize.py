@@ -8,11 +8,11 @@ from fractions import Fraction
 import numpy as np
 
 from ..ir import Array, Dim, Op, Shape, Symbol, TensorType, Type, Value
+from .contents import dims, entries, length
 from .evaluate import Call, NoKernel
 from .registry import kernel, shape_rule
 from .shapes import axis_of, fresh, tensor, typed
 from .sizes import derive, product
-from .trace import dims, entries, length
 from .view import attribute, operands
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ir import Dim, Op, Symbol, TensorType, Type
+from .contents import dims
 from .registry import shape_rule
 from .shapes import tensor
-from .trace import dims
 from .view import attribute
 
 

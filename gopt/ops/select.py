@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..ir import Array, Dim, DType, Op, Symbol, TensorType, Type
+from .contents import entry, size_in
 from .evaluate import Call, NoKernel
 from .registry import kernel, shape_rule
 from .shapes import axis_of, tensor, typed
-from .sizes import derive
-from .trace import entry, size_in
+from .sizes import as_size, ceil_div, difference
 from .view import attribute, constant_operand, operands
 
 
@@ -57,11 +57,9 @@ def _range_size(op: Op) -> Dim:
         count = _count(*(b.reshape(-1)[0] for b in bounds if b is not None))
         return Symbol() if count is None else count
     begin, end, by = entry(op.inputs[0]), entry(op.inputs[1]), entry(op.inputs[2])
-    if by == 1 and begin == 0 and end is not None:
-        return end if not isinstance(end, int) else max(end, 0)
-    if isinstance(begin, int) and isinstance(by, int) and by != 0 and end is not None:
-        return derive("range", begin, end, by)
-    return Symbol()
+    if begin is None or end is None or not isinstance(by, int) or by == 0:
+        return Symbol()
+    return as_size(ceil_div(difference(end, begin), by) if by > 0 else ceil_div(difference(begin, end), -by))
 
 
 def _count(first: Any, limit: Any, step: Any) -> int | None:

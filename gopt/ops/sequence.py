@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ir import Dim, DType, Op, OptionalType, SequenceType, Symbol, TensorType, Type, Value
+from .contents import dims, entries
 from .registry import shape_rule
 from .shape import SCALAR_INT64
 from .shapes import axis_of, tensor
-from .trace import dims, entries
 from .view import attribute
 
 _SCALAR_BOOL = TensorType(DType.BOOL, ())

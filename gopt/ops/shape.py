@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..ir import Array, Dim, DType, Op, Shape, Symbol, TensorType, Type
+from .contents import IntEntries, dims, entries, length, numbers, shape_slice, sizes_in
 from .evaluate import Call, NoKernel
 from .registry import kernel, shape_rule
 from .shapes import axis_of, broadcast, fresh, tensor, typed
 from .sizes import product, quotient
-from .trace import Entries, dims, entries, length, numbers, shape_slice
 from .view import attribute, operands
 
 SCALAR_INT64 = TensorType(DType.INT64, ())
@@ -62,15 +62,15 @@ def _reshape(op: Op) -> Sequence[Type | None]:
     data = tensor(op.inputs[0])
     if data is None:
         return (None,)
-    wanted = entries(operands(op)[1])
+    wanted = sizes_in(operands(op)[1])
     if wanted is None:
         return (TensorType(data.dtype),)
     allowzero = "allowzero" in op.attrs and bool(attribute(op, "allowzero"))
     return (typed(data, data.dtype, reshaped(data.shape, wanted, allowzero)),)
 
 
-def reshaped(shape: Shape | None, wanted: Entries, allowzero: bool) -> Shape:
-    """The shape that Reshape gives. A symbol among `wanted` is taken for the size that it stands for.
+def reshaped(shape: Shape | None, wanted: IntEntries, allowzero: bool) -> Shape:
+    """The shape that Reshape gives. A symbol among `wanted` is a size, and taken for the one that it stands for.
 
     (That a size happens to be 0 at run time, and is then read as "copy the dim", is left out of account, as it is by
     every runtime that infers shapes: the tensor is empty then.)

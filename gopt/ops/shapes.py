@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ir import Dim, DType, Op, Shape, Symbol, TensorType, Type, Value
+from .symbolic import by_number, derive
 from .view import operands
 
 
@@ -38,7 +39,7 @@ def broadcast_dims(a: Dim, b: Dim) -> Dim:
     """The size that two broadcast dims give (ONNX, "Multidirectional Broadcasting").
 
     A number above 1 wins over a symbol: the symbol can only be 1 or that number. Of two different symbols either may be
-    1, so that the result is a fresh one. 0 wins over a symbol likewise (the symbol is 0 or 1).
+    1, so that the result is one of its own. 0 wins over a symbol likewise (the symbol is 0 or 1).
     """
     if a is b:
         return a
@@ -50,7 +51,7 @@ def broadcast_dims(a: Dim, b: Dim) -> Dim:
         return a
     if type(b) is int:
         return a if b == 1 else b
-    return Symbol()
+    return derive("broadcast", *sorted((a, b), key=by_number))
 
 
 def broadcast(a: Shape | None, b: Shape | None) -> Shape | None:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..ir import Array, Dim, DType, Op, Symbol, TensorType, Type
+from .contents import entry, size_in
 from .evaluate import Call
 from .registry import kernel, shape_rule
 from .shapes import axis_of, fresh, tensor
 from .sizes import floor_div, total
-from .trace import entry, size_in
 from .view import attribute, operands
 
 

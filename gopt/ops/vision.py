@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ir import Dim, DType, Op, Symbol, TensorType, Type
+from .contents import dims, entries
 from .registry import shape_rule
 from .shapes import fresh, tensor
 from .sizes import quotient
-from .trace import dims, entries
 from .view import attribute
 
 

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..ir import Array, Dim, Op, Symbol, TensorType, Type
+from .bounds import bounds, is_size
+from .contents import dims, entries, numbers
 from .evaluate import Call, NoKernel
 from .registry import kernel, shape_rule
 from .shapes import axis_of, fresh, tensor, typed
-from .sizes import derive, total
-from .trace import dims, entries, numbers
+from .sizes import as_size, ceil_div, derive, difference, maximum, minimum, total
 from .view import attribute, operands
 
 _BEYOND = (1 << 31) - 1  # what exporters write for "to the end", 32- or 64-bit
@@ -52,9 +53,9 @@ def sliced(size: Dim, start: Dim | None, end: Dim | None, step: Dim | None) -> D
     """
     if step == 0:
         raise ValueError("a step of 0")
-    if not isinstance(start, int) or not isinstance(step, int) or end is None:
+    if not isinstance(step, int) or start is None or end is None:
         return Symbol()
-    if isinstance(end, int):
+    if isinstance(start, int) and isinstance(end, int):
         if isinstance(size, int):
             if _starts_before(size, start, step):
                 return Symbol()
@@ -66,11 +67,20 @@ def sliced(size: Dim, start: Dim | None, end: Dim | None, step: Dim | None) -> D
             return size
         if start == end:
             return 0
+    if step < 0:
         return derive("slice", size, start, end, step)
-    # The end is a size itself.
-    if start == 0 and step == 1:
-        return size if end is size else derive("min", size, end)
-    return Symbol()
+    first, last = _clamped(start, size), _clamped(end, size)
+    if first is None or last is None:
+        return derive("slice", size, start, end, step)
+    return as_size(ceil_div(difference(last, first), step))
+
+
+def _clamped(bound: Dim, size: Dim) -> Dim | None:
+    """Where a bound of a forward slice lies; None if it is not known whether it counts from the end."""
+    if is_size(bound):
+        return size if type(bound) is int and bound >= _BEYOND else minimum(bound, size)
+    high = bounds(bound)[1]
+    return None if high is None or high >= 0 else maximum(total((size, bound)), 0)
 
 
 def _starts_before(size: int, start: int, step: int) -> bool:

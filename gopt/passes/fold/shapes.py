@@ -1,4 +1,4 @@
-"""Sizes that inference knows: dims of static shapes, and what is computed from them."""
+"""Contents that inference knows: dims of static shapes, and what is computed from them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...ir import ArrayTensor, DType, Graph, Model, Op, Role, TensorType, Value
-from ...ops.trace import Tracer
+from ...ir import ArrayTensor, Graph, Model, Role, TensorType, Value
+from ...ops.contents import FOLLOWED
 from ...rewrite import Context
 from ..base import Pass, register
-
-_TYPES = (DType.INT64, DType.INT32)
 
 
 @register
@@ -19,52 +17,45 @@ _TYPES = (DType.INT64, DType.INT32)
 class Shapes(Pass):
     """Shape(x) -> constant, where the dims are known
 
-    Applies to Shape and Size, and to integer scalars and lists computed from them (Gather, Slice, Concat, Cast,
-    arithmetic ...) all of whose elements are known, though other dims may not be: of Shape(x)[1] only the one dim
-    matters. What is known follows from declared types of inputs and the clauses of operators, not from other declared
-    types. Exact.
+    Applies to Shape and Size, and to small tensors of integers and booleans computed from them (Gather, Slice, Concat,
+    Cast, arithmetic, comparisons ...) all of whose elements are known, though other dims may not be: of Shape(x)[1]
+    only the one dim matters, and n // n is 1 whatever n is. What is known follows from declared types of inputs and the
+    clauses of operators, not from other declared types. Exact.
     """
 
     def run(self, model: Model, ctx: Context) -> None:
         """Fold the last values first: the ops that only they needed die with them."""
-        tracer = Tracer()
         known: list[tuple[Value, ArrayTensor]] = []
         for graph in model.graphs():
-            known += _known_sizes(graph, tracer)
+            known += _known_contents(graph)
         for value, tensor in reversed(known):
             if value.graph is not None and value.is_needed:
                 ctx.replace(self.name, {value: Value("", Role.CONST, tensor, TensorType(tensor.dtype, tensor.shape))})
 
 
-def _known_sizes(graph: Graph, tracer: Tracer) -> list[tuple[Value, ArrayTensor]]:
-    """Values that Shape and Size lead to, and that are known, in dataflow order."""
+def _known_contents(graph: Graph) -> list[tuple[Value, ArrayTensor]]:
+    """Results of known elements, in dataflow order."""
     found: list[tuple[Value, ArrayTensor]] = []
-    reached: dict[Op, None] = {}
     for op in graph.ops:
-        if op.op_type not in ("Shape", "Size") and op not in reached:
-            continue
+        if op.inputs and all(v is None or v.const is not None for v in op.inputs):
+            continue  # left to fold.constants
         for value in op.outputs:
             type_ = None if value is None else value.type
-            if value is None or not isinstance(type_, TensorType) or type_.dtype not in _TYPES:
+            if value is None or type(type_) is not TensorType or type_.elements is None or type_.dtype not in FOLLOWED:
                 continue
-            if type_.shape is None or len(type_.shape) > 1:
-                continue
-            reached.update(dict.fromkeys(graph.users(value)))
-            tensor = _tensor(value, type_, tracer)
+            tensor = _tensor(type_)
             if tensor is not None:
                 found.append((value, tensor))
     return found
 
 
-def _tensor(value: Value, type_: TensorType, tracer: Tracer) -> ArrayTensor | None:
-    """The constant that a value is, None if an element is not known."""
-    entries = tracer.of(value)
-    if entries is None or type_.size != len(entries):
+def _tensor(type_: TensorType) -> ArrayTensor | None:
+    """The constant that a value of this type is, None if an element is not known."""
+    elements = type_.elements or ()
+    if type_.shape is None or not all(isinstance(e, int) for e in elements):
         return None
-    numbers = [n for n in entries if isinstance(n, int)]
-    if len(numbers) != len(entries) or (type_.dtype is DType.INT32 and any(not -_FAR <= n < _FAR for n in numbers)):
+    try:
+        array = np.array(elements, type_.dtype.numpy)
+    except OverflowError:
         return None
-    return ArrayTensor(np.array(numbers, type_.dtype.numpy).reshape(() if not type_.shape else -1))
-
-
-_FAR = 1 << 31
+    return ArrayTensor(array.reshape(type_.shape))

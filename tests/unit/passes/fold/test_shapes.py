@@ -11,6 +11,17 @@ from ..clean.rewriting import rewrite
 N = "(float[N,3,4] x)"
 
 FOLDS = {
+    "what cancels out": (
+        f"{N} => (int64 y) <int64 i = {{0}}, int64 j = {{1}}> "
+        "{ s = Shape(x) a = Gather(s, i) b = Neg(a) y = Add(a, b) }",
+        0,
+        0,
+    ),
+    "a comparison of an unknown dim": (
+        f"{N} => (bool y) <int64 i = {{0}}, int64 j = {{-1}}> {{ s = Shape(x) a = Gather(s, i) y = Greater(a, j) }}",
+        0,
+        True,
+    ),
     "Shape": ("(float[2,3] x) => (int64[2] y) { y = Shape(x) }", 0, [2, 3]),
     "Shape from start to end": (f"{N} => (int64[2] y) {{ y = Shape<start = 1, end = 3>(x) }}", 0, [3, 4]),
     "Shape from the end": (f"{N} => (int64[1] y) {{ y = Shape<start = -1>(x) }}", 0, [4]),
@@ -69,7 +80,7 @@ KEEPS = {
     "the size of a tensor with an unknown dim": f"{N} => (int64 y) {{ y = Size(x) }}",
     "a sum with an unknown dim": (
         f"{N} => (int64 y) <int64 i = {{0}}, int64 j = {{1}}> "
-        "{ s = Shape(x) a = Gather(s, i) b = Neg(a) y = Add(a, b) }"
+        "{ s = Shape(x) a = Gather(s, i) b = Neg(a) y = Sub(a, b) }"
     ),
 }
 

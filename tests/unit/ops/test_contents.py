@@ -9,8 +9,8 @@ import pytest
 
 from gopt.analysis import infer_op
 from gopt.ir import ArrayTensor, Attr, Graph, Op, Role, Symbol, TensorType, Value
-from gopt.ops.sizes import product, total
-from gopt.ops.trace import entries, entry
+from gopt.ops.contents import entries, entry, sizes_in
+from gopt.ops.sizes import difference, product, total
 
 from .making import F32, I64, ints
 
@@ -91,14 +91,16 @@ def test_arithmetic_of_numbers(op_type: str, a: int, b: int, expected: int) -> N
     assert entry(c(op_type, left, np.array(b))) == expected
 
 
-def test_arithmetic_of_symbols_stays_with_sizes() -> None:
+def test_arithmetic_of_symbols() -> None:
     c = Chain(N, C)
     shape = c("Shape", c.x)
     assert entries(c("Add", shape, np.array(2))) == (total((N, 2)), total((C, 2)))
     assert entries(c("Sub", c("Add", shape, np.array(2)), np.array(2))) == (N, C)
     # These might be negative, and a negative number in a shape means something else.
-    assert entries(c("Sub", shape, np.array(1))) == (None, None)
-    assert entries(c("Mul", shape, np.array(-1))) == (None, None)
+    assert entries(c("Sub", shape, np.array(1))) == (total((N, -1)), total((C, -1)))
+    assert sizes_in(c("Sub", shape, np.array(1))) == (None, None)
+    assert sizes_in(c("Mul", shape, np.array(-1))) == (None, None)
+    assert sizes_in(c("Sub", c("Mul", shape, np.array(2)), shape)) == (N, C)
     assert entries(c("Div", shape, np.array(0))) == (None, None)
 
 
@@ -107,7 +109,8 @@ def test_elements_of_a_matrix_are_not_mixed_up() -> None:
     c = Chain(N, C)
     row = c("Reshape", c("Shape", c.x), ints(1, 2))
     column = c("Reshape", c("Shape", c.x), ints(2, 1))
-    assert entries(c("Add", row, column)) is None
+    assert entries(c("Add", row, column)) == (total((N, N)), total((N, C)), total((N, C)), total((C, C)))
+    assert entries(c("Transpose", c("Add", row, c("Neg", column)))) == (0, difference(N, C), difference(C, N), 0)
 
 
 def test_overflow_is_not_followed() -> None:
