@@ -7,7 +7,7 @@ import numpy as np
 from ...ir import Dim, Op, Role, Value
 from ...ops import attribute, operands
 from ...ops.shapes import tensor
-from ...ops.trace import entries
+from ...ops.contents import entries
 
 _DEEPEST = 16
 _LARGEST = 1 << 22
