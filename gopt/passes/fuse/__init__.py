@@ -4,6 +4,8 @@ from __future__ import annotations
 
 MODULES = (
     "elementwise",
+    "quotients",
+    "terms",
     "clamp",
     "activation",
     "batchnorm",
