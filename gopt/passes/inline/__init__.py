@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-MODULES = ("functions", "branches", "loops")
+MODULES = ("functions", "branches", "loops", "carried")

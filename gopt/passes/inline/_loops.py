@@ -77,8 +77,14 @@ def turns_of(op: Op) -> Turns | None:
 
 
 def never_changes(turns: Turns, k: int) -> bool:
-    """True if a carried value is handed on as it came."""
+    """True if a carried value is handed on as it came.
+
+    Not where the body of a Scan exports its own input: ONNX Runtime gives garbage for it from the second turn on, so
+    that nobody can say what such a model computes.
+    """
     value = turns.next(k)
+    if value is turns.inner(k):
+        return turns.is_loop
     while (op := value.producer) is not None and op.op_type == "Identity" and not op.domain:
         operand = op.input(0)
         if operand is None:
