@@ -61,6 +61,12 @@ class VerificationError(GoptError):
     exit_code = ExitCode.VERIFICATION
 
 
+class TargetError(GoptError):
+    """The model cannot be made legal for what it is meant for; the message names every op in the way."""
+
+    exit_code = ExitCode.ILLEGAL_FOR_TARGET
+
+
 class ResourceError(GoptError):
     """A limit on time, memory or size was reached."""
 
