@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-MODULES = ("functions", "branches", "loops", "carried")
+MODULES = ("functions", "branches", "loops", "carried", "hoist")
