@@ -1,0 +1,173 @@
+"""Expands: what broadcasting does anyway, and Expands of Expands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ... import ops
+from ...ir import Op, Value
+from ...rewrite import P, RejectError, Rewriter, rule
+from ..example import example
+from ._shapes import known_shape
+
+_BINARY = (
+    "Add", "And", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Div", "Equal", "Greater", "GreaterOrEqual", "Less",
+    "LessOrEqual", "Mod", "Mul", "Or", "Sub", "Xor",
+)  # fmt: skip
+_UNARY = (
+    "Abs", "Cast", "Ceil", "Clip", "Cos", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu",
+    "Log", "Mish", "Neg", "Not", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Sign", "Sin", "Softplus",
+    "Softsign", "Sqrt", "Tanh",
+)  # fmt: skip
+_EXPANDS = P.op("Expand", "Tile")
+_expanded = _EXPANDS("x", ...).as_("expand").shared()
+
+
+@rule(
+    P.op(*_BINARY)(_expanded, "y").as_("op") | P.op(*_BINARY)("y", _expanded).as_("op"),
+    example=example(
+        "(float[N,1,3] x, float[N,4,3] z) => (float[N,4,3] y) <int64[3] shape = {1, 4, 1}> "
+        "{ a = Expand(x, shape) y = Add(z, a) }"
+    ),
+)
+def covered(rw: Rewriter, op: Op, expand: Op, x: Value, y: Value) -> Value:
+    """Add(Expand(x), y) -> Add(x, y), likewise of Tile, and all other operators of two operands that broadcast
+
+    Applies if the result provably keeps its shape: y has the dims that the Expand makes, and the Tile repeats nothing
+    but dims of 1. Exact: each element of the result is computed of the same two.
+    """
+    return _without(rw, op, expand, x)
+
+
+@rule(
+    P.Where(_expanded, "y", "z").as_("op")
+    | P.Where("y", _expanded, "z").as_("op")
+    | P.Where("y", "z", _expanded).as_("op"),
+    example=example(
+        "(bool[N,1,3] c, float[N,4,3] z, float[N,4,3] w) => (float[N,4,3] y) <int64[3] shape = {1, 4, 1}> "
+        "{ a = Expand(c, shape) y = Where(a, z, w) }"
+    ),
+)
+def covered_choice(rw: Rewriter, op: Op, expand: Op, x: Value, y: Value, z: Value) -> Value:
+    """Where(Expand(c), y, z) -> Where(c, y, z), likewise for the other operands, and of Tile
+
+    Applies as `covered` does. Exact.
+    """
+    return _without(rw, op, expand, x)
+
+
+@rule(
+    P.Expand(_EXPANDS("x", ...).as_("expand"), "shape").as_("op"),
+    example=example(
+        "(float[1,1,3] x) => (float[4,2,3] y) <int64[3] one = {1, 2, 1}, int64[3] two = {4, 1, 1}> "
+        "{ a = Expand(x, one) y = Expand(a, two) }"
+    ),
+)
+def again(rw: Rewriter, op: Op, expand: Op, x: Value, shape: Value) -> Value:
+    """Expand(Expand(x, s), t) -> Expand(x, max(s, t)), likewise of Tile
+
+    Applies if t alone gives the shape of the result, or that is all known numbers. Exact.
+    """
+    before, after = known_shape(x), known_shape(op.result)
+    _refuse_repeats(expand, before, known_shape(expand.result))
+    alone: Value = rw.Expand(x, shape, name=op.name)
+    if known_shape(alone) == after:
+        return alone
+    numbers = [d for d in after if isinstance(d, int)]
+    if len(numbers) < len(after):
+        raise RejectError("the shape cannot be written down")
+    found: Value = rw.Expand(x, numbers, name=op.name)
+    return found
+
+
+def _without(rw: Rewriter, op: Op, expand: Op, x: Value) -> Value:
+    """The op with `x` in place of what was expanded.
+
+    Raises:
+        RejectError: its result might have another shape.
+    """
+    _refuse_repeats(expand, known_shape(x), known_shape(expand.result))
+    operands = [x if v is expand.result else v for v in op.inputs]
+    attrs: dict[str, Any] = op.attrs
+    found: Value = rw.op(op.op_type, *operands, name=op.name, **attrs)
+    if known_shape(found) != known_shape(op.result):
+        raise RejectError("the result would have another shape")
+    return found
+
+
+def _refuse_repeats(expand: Op, before: tuple[object, ...], after: tuple[object, ...]) -> None:
+    """Raise RejectError unless a Tile repeats dims of 1 alone, as an Expand does."""
+    if expand.op_type == "Tile" and (
+        len(before) != len(after) or any(d not in (1, wanted) for d, wanted in zip(before, after))
+    ):
+        raise RejectError("the Tile repeats more than single elements")
+
+
+@rule(
+    P.Expand("x", "shape").as_("op"),
+    example=example(
+        "(float[N,1,3] x) => (float[N,4,3] y) <int64[1] first = {0}, int64[1] one = {1}, int64[2] rest = {4, 3}> "
+        "{ s = Shape(x) n = Slice(s, first, one) t = Concat<axis = 0>(n, rest) y = Expand(x, t) }"
+    ),
+)
+def computed(rw: Rewriter, op: Op, x: Value, shape: Value) -> Value:
+    """Expand(x, [dim of x in this place, n, ...]) -> Expand(x, [1, n, ...])
+
+    Applies to a shape that is computed, if each dim of the result is a known number or provably x's in the same place.
+    Exact: a dim of 1 leaves that of x as it is.
+    """
+    if shape.const is not None:
+        raise RejectError("the shape is constant")
+    before, after = known_shape(x), known_shape(op.result)
+    lead = len(after) - len(before)
+    wanted = []
+    for axis, dim in enumerate(after):
+        if isinstance(dim, int):
+            wanted.append(dim)
+        elif axis >= lead and before[axis - lead] == dim:
+            wanted.append(1)
+        else:
+            raise RejectError("a dim is known neither from x nor as a number")
+    found: Value = rw.Expand(x, wanted, name=op.name)
+    return found
+
+
+@rule(
+    P.op(*_UNARY)(P.Expand("x", "shape").as_("expand"), ...).as_("op"),
+    example=example(
+        "(float[N,1,3] x) => (float[N,4,3] y) <int64[3] shape = {1, 4, 1}> { a = Expand(x, shape) y = Exp(a) }"
+    ),
+)
+def after_unary(rw: Rewriter, op: Op, expand: Op, x: Value, shape: Value) -> Value:
+    """Exp(Expand(x)) -> Expand(Exp(x)), likewise of other functions of one number
+
+    There are as many ops, which compute less, and the Expand comes nearer to what broadcasts anyway. Exact.
+    """
+    inner = rw.op(op.op_type, x, *ops.operands(op)[1:], name=op.name, **_spelled(op))
+    found: Value = rw.Expand(inner, shape, name=expand.name)
+    return found
+
+
+def _spelled(op: Op) -> dict[str, Any]:
+    """The attributes of an op, less what is an operand in the newest schema."""
+    return {n: a for n, a in op.attrs.items() if n not in ("min", "max")}
+
+
+@rule(
+    P.Where(P.Expand("x", "shape").as_("expand"), P.const("y"), P.const("z")).as_("op"),
+    example=example(
+        "(bool[N,1,3] x) => (float[N,4,3] y) <int64[3] shape = {1, 4, 1}, float p = {0}, float q = {-9}> "
+        "{ a = Expand(x, shape) y = Where(a, p, q) }"
+    ),
+)
+def after_choice(rw: Rewriter, op: Op, expand: Op, x: Value, shape: Value, y: Value, z: Value) -> Value:
+    """Where(Expand(c, shape), p, q) -> Expand(Where(c, p, q), shape)
+
+    Applies to constants of one element. There are as many ops, which compute less. Exact.
+    """
+    rank = len(known_shape(x))
+    if any(v.const is None or v.const.size != 1 or len(v.const.shape) > rank for v in (y, z)):
+        raise RejectError("a branch is more than one element")
+    inner = rw.Where(x, y, z, name=op.name)
+    found: Value = rw.Expand(inner, shape, name=expand.name)
+    return found
