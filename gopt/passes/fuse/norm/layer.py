@@ -1,0 +1,165 @@
+"""LayerNormalization and RMSNormalization from means, differences and roots."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ....ir import DType, Op, Value
+from ....rewrite import Numerics, OpPattern, P, Pattern, RejectError, Rewriter, rule
+from ...example import example
+from .._affine import affine_of, dtype_of, fits, step
+from .._reductions import reduced_axes, trailing
+from .._scalars import given, keep_shape
+from ._lines import epsilon, lined, rank_of, refuse_other_results, sizes
+
+_RMS = 23
+_TYPES = (DType.FLOAT, DType.DOUBLE, DType.FLOAT16)
+_INSTANCE_TYPES = (DType.FLOAT, DType.FLOAT16)
+_MOST = 1 << 16
+
+
+def _square(data: Pattern | str) -> Pattern:
+    return P.Pow(data, P.const("two", 2)) | P.Mul(data, data)
+
+
+def _divided(data: Pattern | str, variance: Pattern) -> Pattern:
+    """`data` over the root of the variance plus epsilon, or a constant over that times `data`."""
+    level = P.Add(variance, P.const("eps"))
+    root = P.Sqrt(level) | P.Pow(level, P.const("half", 0.5))
+    return (
+        P.Div(data, root)
+        | P.Mul(data, P.Div(P.const("factor"), root))
+        | P.Mul(data, P.Reciprocal(root))
+        | P.Mul(data, P.Pow(level, P.const("half", -0.5)))
+    )
+
+
+def _mean_of(data: Pattern | str, name: str) -> OpPattern:
+    return P.ReduceMean(data, ..., keepdims=1).as_(name)
+
+
+_mean = _mean_of("x", "mean")
+_centred = P.Sub("x", _mean).as_("centred")
+# E(x * x) - E(x) ** 2, of which some make sure that it is not below zero.
+_difference = P.Sub(_mean_of(_square("x"), "spread"), _square(_mean))
+_variance = (
+    _mean_of(_square(_centred), "spread") | _difference | P.Relu(_difference) | P.Max(_difference, P.const("", 0))
+)
+
+
+@rule(
+    _divided(_centred, _variance),
+    numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[2,3,4] x) => (float[2,3,4] y) <float two = {2}, float eps = {0.00001}, int64[1] axes = {-1}> "
+        "{ m = ReduceMean(x, axes) c = Sub(x, m) s = Pow(c, two) v = ReduceMean(s, axes) d = Add(v, eps) "
+        "r = Sqrt(d) y = Div(c, r) }"
+    ),
+)
+def layer(
+    rw: Rewriter,
+    mean: Op,
+    spread: Op,
+    x: Value,
+    eps: Value,
+    two: Value | None,
+    half: Value | None,
+    factor: Value | None,
+) -> Value:
+    """(x - mean(x)) / Sqrt(mean((x - mean(x))**2) + eps) -> LayerNormalization(x, 1; eps)
+
+    Applies to the last axes if their sizes are known; to all axes but the first two of more than three, where the
+    number of channels is known, it makes InstanceNormalization. The variance may be the mean of squares less the
+    square of the mean. Rounded otherwise, by the operators' clauses; half precision is computed in single precision.
+    """
+    axes = reduced_axes(mean)
+    if reduced_axes(spread) != axes:
+        raise RejectError("mean and variance are taken over different axes")
+    keep_shape(x, two, half)
+    normal = _normalised(rw, x, axes, epsilon(x, eps))
+    return normal if factor is None else rw.Mul(normal, factor)
+
+
+@rule(
+    _divided("x", _mean_of(_square("x"), "spread")),
+    numerics=Numerics.ROUNDING,
+    since=_RMS,
+    example=example(
+        "(float[2,3,4] x) => (float[2,3,4] y) <float two = {2}, float eps = {0.00001}, int64[1] axes = {-1}> "
+        "{ s = Pow(x, two) v = ReduceMean(s, axes) d = Add(v, eps) r = Sqrt(d) i = Reciprocal(r) y = Mul(x, i) }",
+        23,
+    ),
+)
+def rms(
+    rw: Rewriter, spread: Op, x: Value, eps: Value, two: Value | None, half: Value | None, factor: Value | None
+) -> Value:
+    """x / Sqrt(mean(x**2) + eps) -> RMSNormalization(x, 1; eps)
+
+    Applies to the last axes, if their sizes are known. Rounded otherwise, by the operator's clause.
+    """
+    axes = reduced_axes(spread)
+    keep_shape(x, two, half)
+    dtype = dtype_of(x)
+    if dtype not in _TYPES or dtype is None or not trailing(axes, rank_of(x)):
+        raise RejectError("it is not taken over the last axes, or of a type that ONNX Runtime has no kernel for")
+    scale = rw.const(np.ones(_small(sizes(x, axes)), dtype.numpy), name="scale")
+    normal: Value = rw.RMSNormalization(x, scale, axis=-len(axes), epsilon=epsilon(x, eps))
+    return normal if factor is None else rw.Mul(normal, factor)
+
+
+@rule(
+    step(P.op("LayerNormalization", "RMSNormalization")("x", P.const("scale"), P.opt(P.const("bias"))).as_("norm")),
+    numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[2,4] x) => (float[2,4] y) <float[4] s = {1, 2, 3, 4}, float[4] b = {4, 3, 2, 1}> "
+        "{ a = LayerNormalization(x, s) y = Add(a, b) }"
+    ),
+)
+def layer_line(rw: Rewriter, norm: Op, x: Value, scale: Value, bias: Value | None) -> Value:
+    """LayerNormalization(x, s, b) * c + d -> LayerNormalization(x, s * c, b * c + d); RMSNormalization times c
+
+    Applies to constants that vary along the normalised axes alone. Computed in double precision, rounded once.
+    """
+    refuse_other_results(norm)
+    affine, wide = affine_of(rw.root, norm.result), given(scale.const).shape
+    if affine.shift is not None and norm.op_type != "LayerNormalization":
+        raise RejectError("RMSNormalization has no bias")
+    for constant in (affine.scale, affine.shift):
+        if constant is not None and not fits(constant.shape, wide):
+            raise RejectError("the constant varies along other axes")
+    if dtype_of(scale) is not dtype_of(x):
+        raise RejectError("the weights are of another type")
+    operands = lined(rw, scale, bias, affine, wide)
+    attrs: dict[str, Any] = rw.copy_attrs(norm)
+    result: Value = rw.op(norm.op_type, x, *operands, name=norm.name, **attrs)
+    return result
+
+
+def _normalised(rw: Rewriter, x: Value, axes: tuple[int, ...], eps: float) -> Value:
+    rank, dtype = rank_of(x), dtype_of(x)
+    if not trailing(axes, rank) or dtype not in _TYPES or dtype is None:
+        raise RejectError("it is not taken over the last axes, or of a type that ONNX Runtime has no kernel for")
+    result: Value
+    if rank > 3 and len(axes) == rank - 2 and dtype in _INSTANCE_TYPES:
+        channels = sizes(x, (1,))
+        ones, zeros = (
+            rw.const(make(channels, dtype.numpy), name=n) for make, n in ((np.ones, "scale"), (np.zeros, "bias"))
+        )
+        result = rw.InstanceNormalization(x, ones, zeros, epsilon=eps)
+        return result
+    scale = rw.const(np.ones(_small(sizes(x, axes)), dtype.numpy), name="scale")
+    result = rw.LayerNormalization(x, scale, axis=-len(axes), epsilon=eps)
+    return result
+
+
+def _small(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of a scale, if it is small: it adds to the size of the model.
+
+    Raises:
+        RejectError: it is large.
+    """
+    if np.prod(shape) > _MOST:
+        raise RejectError("the scale would be large")
+    return shape
