@@ -1,0 +1,5 @@
+"""Layout: transposes, reshapes, slices and other moves of elements, merged, cancelled and moved out of the way."""
+
+from __future__ import annotations
+
+MODULES = ("transpose", "reshape", "reduce", "gather", "slices", "concat", "split", "expand", "pads")

@@ -1,0 +1,115 @@
+"""Regions of ops that can compute in another order of axes, and the part of one that leaves the fewest Transposes.
+
+From one value that is to be held in another order, the orders of all values around it follow, through operators that
+can compute so, until one cannot. Each op of such a region may then compute as before or in the new order. Where a value
+passes from the ones to the others it needs a Transpose, once for all that take it; where a Transpose itself is in the
+new order it is nothing. So every choice has a price, and the cheapest choice is a minimum cut between "as before" and
+"in the new order" (the project selection problem: Picard, "Maximal closure of a graph", 1976).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from ...ir import Graph, Op, Value
+from ...rewrite import Numerics
+from ._orders import Perm, Way, moves_nothing, way_of
+from ._orders.cut import FAR, Network
+from ._orders.perms import shape_of
+
+MOST = 4096
+"""Ops of a region; what lies farther away stays as it is."""
+
+
+class Region:
+    """The ops around a value that could compute in the order that it is to be held in.
+
+    Attributes:
+        graph: the graph that they lie in.
+        orders: the orders of values; a value that is not there is held as it is.
+        ways: how the ops compute then, in the order in which they were met.
+    """
+
+    def __init__(self, graph: Graph, exact: bool, banned: Iterable[Op] = ()) -> None:
+        self.graph = graph
+        self.exact = exact
+        self.banned = frozenset(banned)
+        self.orders: dict[Value, Perm] = {}
+        self.ways: dict[Op, Way] = {}
+        self._plain: dict[Value, None] = {}
+
+    def grow(self, value: Value, perm: Perm) -> None:
+        """Find the orders of all values that follow from that of one."""
+        self.orders[value] = perm
+        todo = deque([value])
+        while todo and len(self.ways) < MOST:
+            reached = todo.popleft()
+            for op in self._around(reached):
+                if op in self.ways or op in self.banned:
+                    continue
+                way = way_of(op, reached, self.orders[reached])
+                if way is None or (self.exact and way.numerics is not Numerics.EXACT):
+                    continue
+                todo.extend(self._admit(op, way))
+
+    def _admit(self, op: Op, way: Way) -> list[Value]:
+        """Take an op in unless it wants a value in another order than an op before it; returns what it reaches."""
+        new = {v: p for v, p in way.orders.items() if not moves_nothing(p, shape_of(v))}
+        plain = [v for v in (*op.inputs, *op.outputs) if v is not None and v not in new]
+        if any(self.orders.get(v, p) != p or v in self._plain for v, p in new.items()):
+            return []
+        if any(v in self.orders for v in plain):
+            return []
+        self.ways[op] = way
+        reached = [v for v in new if v not in self.orders]
+        self.orders.update(new)
+        self._plain.update(dict.fromkeys(plain))
+        return reached
+
+    def _around(self, value: Value) -> list[Op]:
+        made = value.producer
+        users = list(self.graph.users(value))
+        return users if made is None else [made, *users]
+
+    def is_held(self, op: Op | None, value: Value) -> bool:
+        """True if an op of the region takes or gives the value in the order that it is to be held in."""
+        return op in self.ways and value in self.orders
+
+    def best(self) -> tuple[int, list[Op]]:
+        """How many ops fewer the cheapest choice leaves, and the ops that it lets compute in the new order."""
+        network = Network()
+        nodes = {op: network.node() for op in self.ways}
+        before = 0
+        for op, way in self.ways.items():
+            before -= min(way.more, 0)
+            network.edge(0, nodes[op], -way.more)
+            network.edge(nodes[op], 1, way.more)
+        for value in self.orders:
+            self._price(network, nodes, value)
+        cost, sides = network.cut()
+        return before - cost, [op for op, node in nodes.items() if sides[node]]
+
+    def _price(self, network: Network, nodes: dict[Op, int], value: Value) -> None:
+        """A Transpose where the value is made in one order, and taken in the other."""
+        made = value.producer
+        source = nodes[made] if made is not None and self.is_held(made, value) else 1
+        takers: dict[int, None] = {}
+        if value.is_output:
+            takers[1] = None
+        for op in self.graph.users(value):
+            takers[nodes[op] if self.is_held(op, value) else 1] = None
+        inward = network.node()
+        network.edge(inward, source, 1)
+        for taker in takers:
+            if taker != 1:
+                network.edge(taker, inward, FAR)
+        if source == 1:
+            return
+        if 1 in takers:
+            network.edge(source, 1, 1)
+            return
+        outward = network.node()
+        network.edge(source, outward, 1)
+        for taker in takers:
+            network.edge(outward, taker, FAR)
