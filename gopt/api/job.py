@@ -120,6 +120,7 @@ class Job:
         self, plan: Plan, source: str | os.PathLike[str] | Model, shop: Workshop, tell: Tell, strict: bool = False
     ) -> None:
         self.plan, self.shop, self.tell, self.strict = plan, shop, tell, strict
+        self._asked = plan.pipeline
         self.path = None if isinstance(source, Model) else Path(source)
         self.verifier: Verifier | None = None
         self.result: Result | None = None
@@ -193,7 +194,8 @@ class Job:
         """Verify, mend, and put the result into its place.
 
         Raises:
-            VerificationError: the numbers differ, and the run is to abort then.
+            VerificationError: the numbers differ, and the run is to abort then, or what had to be left out is what the
+                run was for.
         """
         result = self.result
         assert result is not None
@@ -201,6 +203,7 @@ class Job:
             self.tell("verifying")
             with self._timed("verify"):
                 self._judge(result, self.verifier, on_mismatch)
+        self._check_promises(result)
         result.ops_after = count_ops(result.model)
         if self.shop.target is not None:
             self.tell("saving")
@@ -209,6 +212,14 @@ class Job:
             result.output = self.shop.target
             result.bytes_after = model_bytes(result.output, result.model)
         return result
+
+    def _check_promises(self, result: Result) -> None:
+        """See to it that no pass that had to be left out, as a whole or in part, is one that the run was for."""
+        if result.report.limited:
+            return
+        for member in self._asked.members:
+            if isinstance(member, Pass) and (why := member.unmet(result.model)):
+                raise VerificationError(f"{why}; nothing was written")
 
     def replay(self, limit: int | None, skip: frozenset[str]) -> tuple[Path, Ledger]:
         """Make the model again from the original; for `gopt.verify.repair` and `bisect`."""

@@ -64,6 +64,10 @@ class Pass(ABC):
         """What the pass settles about the inputs of `model`, the one that the run begins with; nothing by default."""
         return Pins()
 
+    def unmet(self, model: Model) -> str:
+        """Why a finished model is not what this pass was asked for, so that it must not be delivered; "" if it is."""
+        return ""
+
     def __str__(self) -> str:
         """The text that selects this pass with these options."""
         options = format_options(self)

@@ -50,6 +50,13 @@ class Convert(Pass):
         if found.scopes:
             _apply(model, ctx, self.name, found)
 
+    def unmet(self, model: Model) -> str:
+        """A model at another opset is not what was asked for."""
+        version = model.opsets.get("", self.to)
+        if version == self.to:
+            return ""
+        return f"what {self.name} made of the model had to be left out, so that it is at opset {version}, not {self.to}"
+
 
 def refusal(found: Plan) -> str:
     """One line that names every op in the way."""
