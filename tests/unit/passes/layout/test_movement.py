@@ -1,0 +1,561 @@
+"""Rules and passes of `layout` but for those of Transposes: each where it applies, and where a guard keeps it away."""
+
+from __future__ import annotations
+
+import onnx
+import pytest
+
+from gopt.passes.registry import REGISTRY
+from gopt.rewrite import Numerics, Rule
+
+from ..clean.rewriting import rewrite
+
+FILES = ("reshape", "reduce", "gather", "slices", "concat", "split", "expand", "pads")
+RULES = [rule for file in FILES for rule in REGISTRY.find(f"layout.{file}") if isinstance(rule, Rule)]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_the_example_of_a_rule_fires(rule: Rule) -> None:
+    done = rewrite(rule.example, rule.name)
+    assert f"layout.{done.fired[0]}" == rule.name
+    assert len(done.ops) <= len(onnx.parser.parse_model(rule.example).graph.node)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_rule_says_what_it_does_and_when(rule: Rule) -> None:
+    equation, _, rest = rule.doc.partition("\n")
+    assert "->" in equation
+    assert rest.strip()
+
+
+def axes(**lists: str) -> str:
+    """Constants: int64 lists by name."""
+    return "<" + ", ".join(f"int64[{len(v.split())}] {k} = {{{', '.join(v.split())}}}" for k, v in lists.items()) + ">"
+
+
+N = "(float[N,4,6] x)"
+NM = "(float[N,M,6] x)"
+END = str(2**63 - 1)
+
+# By the rule that is applied: the graph, and the ops that are left.
+FIRES = {
+    # -- reshape --
+    "computed: copied dims": (
+        "reshape.computed",
+        f"{NM} => (float y) {axes(o='0', t='2', r='2 3')} "
+        "{ s = Shape(x) p = Slice(s, o, t) c = Concat<axis = 0>(p, r) y = Reshape(x, c) }",
+        ["Reshape"],
+    ),
+    "computed: one dim that is no copy": (
+        "reshape.computed",
+        f"{N} => (float y) {axes(o='0', r='24')} "
+        "{ s = Shape(x) n = Gather(s, o) c = Concat<axis = 0>(r, n) t = Transpose(x) y = Reshape(t, c) }",
+        ["Transpose", "Reshape"],
+    ),
+    "computed: an inferred dim beside copied ones": (
+        "reshape.computed",
+        f"{NM} => (float y) {axes(o='0', r='-1')} "
+        "{ s = Shape(x) n = Gather(s, o) c = Concat<axis = 0>(n, r) y = Reshape(x, c) }",
+        ["Reshape"],
+    ),
+    "chain: Unsqueezes": (
+        "reshape.chain",
+        f"{NM} => (float y) {axes(a='1', b='0 3')} {{ p = Unsqueeze(x, a) y = Unsqueeze(p, b) }}",
+        ["Unsqueeze"],
+    ),
+    "chain: Unsqueezes, axes from the end": (
+        "reshape.chain",
+        f"{NM} => (float y) {axes(a='-1', b='-2')} {{ p = Unsqueeze(x, a) y = Unsqueeze(p, b) }}",
+        ["Unsqueeze"],
+    ),
+    "chain: Squeezes": (
+        "reshape.chain",
+        f"(float[1,N,1,M,1] x) => (float y) {axes(a='0 4', b='1')} {{ p = Squeeze(x, a) y = Squeeze(p, b) }}",
+        ["Squeeze"],
+    ),
+    "chain: Squeezes of all": (
+        "reshape.chain",
+        f"(float[1,3,1,5,1] x) => (float y) {axes(a='0 4')} {{ p = Squeeze(x, a) y = Squeeze(p) }}",
+        ["Squeeze"],
+    ),
+    "chain: Flatten of Unsqueeze": (
+        "reshape.chain",
+        f"{N} => (float y) {axes(a='1')} {{ p = Unsqueeze(x, a) y = Flatten<axis = 2>(p) }}",
+        ["Reshape"],
+    ),
+    "chain: the first one stays": (
+        "reshape.chain",
+        f"{N} => (float y, float z) {axes(a='1', b='0')} {{ p = Unsqueeze(x, a) y = Unsqueeze(p, b) z = Exp(p) }}",
+        ["Unsqueeze", "Unsqueeze", "Exp"],
+    ),
+    "chain: a Reshape that is a Squeeze": (
+        "reshape.chain",
+        f"(float[N,1,6] x) => (float y) {axes(a='0 1 2 3', b='0 6')} {{ p = Reshape(x, a) y = Reshape(p, b) }}",
+        ["Squeeze"],
+    ),
+    "to computed": (
+        "reshape.to_computed",
+        f"{NM[:-1]}, float[N,M,6] z) => (float y) {axes(a='-1')} "
+        f"{{ p = Reshape(x, a) s = Shape(z) y = Reshape(p, s) }}",
+        ["Shape", "Reshape"],
+    ),
+    # -- reduce --
+    "keepdims: dropped": (
+        "reduce.keepdims",
+        f"{N} => (float y) {axes(a='1 2')} {{ p = ReduceMean(x, a) y = Squeeze(p, a) }}",
+        ["ReduceMean"],
+    ),
+    "keepdims: put back": (
+        "reduce.keepdims",
+        f"{N} => (float y) {axes(a='-1')} {{ p = ReduceMax<keepdims = 0>(x, a) y = Unsqueeze(p, a) }}",
+        ["ReduceMax"],
+    ),
+    "keepdims: Flatten": (
+        "reduce.keepdims",
+        f"(float[N,4,6,6] x) => (float y) {axes(a='2 3')} {{ p = ReduceMean(x, a) y = Flatten(p) }}",
+        ["ReduceMean"],
+    ),
+    "keepdims: ArgMax": (
+        "reduce.keepdims",
+        f"{N} => (int64 y) {axes(a='1')} {{ p = ArgMax<axis = 1>(x) y = Squeeze(p, a) }}",
+        ["ArgMax"],
+    ),
+    "keepdims: over all axes": (
+        "reduce.keepdims",
+        f"{N} => (float y) {axes(a='0 1 2')} {{ p = ReduceSum(x) y = Squeeze(p, a) }}",
+        ["ReduceSum"],
+    ),
+    "extremes": (
+        "reduce.extremes",
+        f"{N} => (float y) {axes(a='1')} {{ p = ReduceMin<keepdims = 0>(x, a) y = ReduceMin<keepdims = 0>(p, a) }}",
+        ["ReduceMin"],
+    ),
+    "sums": (
+        "reduce.sums",
+        f"{N} => (float y) {axes(a='1', b='0 2')} {{ p = ReduceSum(x, a) y = ReduceSum(p, b) }}",
+        ["ReduceSum"],
+    ),
+    # -- gather --
+    "one index: a list": (
+        "gather.one_index",
+        f"{N} => (float y) <int64[1] a = {{1}}, int64 i = {{-1}}> {{ p = Gather<axis = 1>(x, i) y = Unsqueeze(p, a) }}",
+        ["Gather"],
+    ),
+    "one index: no list": (
+        "gather.one_index",
+        f"{N} => (float y) {axes(a='-1', i='2')} {{ p = Gather<axis = -1>(x, i) y = Squeeze(p, a) }}",
+        ["Gather"],
+    ),
+    "one index: Reshape of a dim": (
+        "gather.one_index",
+        "(float[N,M] x) => (int64 y) <int64[1] a = {-1}, int64 i = {1}> "
+        "{ s = Shape(x) p = Gather(s, i) y = Reshape(p, a) }",
+        ["Shape", "Gather"],
+    ),
+    "one slice": (
+        "gather.one_slice",
+        f"{N} => (float y) {axes(a='1', i='-1', e=END)} {{ p = Slice(x, i, e, a) y = Squeeze(p, a) }}",
+        ["Gather"],
+    ),
+    "of a Gather": (
+        "gather.of_gather",
+        f"{N} => (float y) {axes(i='3 1 2', j='-1 0')} {{ p = Gather<axis = 1>(x, i) y = Gather<axis = 1>(p, j) }}",
+        ["Gather"],
+    ),
+    "of a Slice": (
+        "gather.of_slice",
+        f"{N} => (float y) {axes(a='1', i='1', e='3', j='-1 0')} "
+        f"{{ p = Slice(x, i, e, a) y = Gather<axis = 1>(p, j) }}",
+        ["Gather"],
+    ),
+    "of a Concat, from the end": (
+        "gather.of_concat",
+        "(float[N,3] a, float[M,3] b, float[2,3] c) => (float y) <int64 i = {-2}> "
+        "{ p = Concat<axis = 0>(a, b, c) y = Gather(p, i) }",
+        ["Gather"],
+    ),
+    "everything": (
+        "gather.everything",
+        f"{N} => (float y) {axes(i='0 -3 2 3')} {{ p = Gather<axis = 1>(x, i) y = Neg(p) }}",
+        ["Neg"],
+    ),
+    "of a shape": (
+        "gather.of_shape",
+        f"{NM} => (int64 y) {axes(i='1 2')} {{ s = Shape(x) y = Gather(s, i) }}",
+        ["Shape"],
+    ),
+    # -- slices --
+    "merge: two axes": (
+        "slices.merge",
+        f"{N} => (float y) {axes(a='1', b='-1', i='1', e='-1')} {{ p = Slice(x, i, e, a) y = Slice(p, i, e, b) }}",
+        ["Slice"],
+    ),
+    "merge: one axis backwards": (
+        "slices.merge",
+        f"{N} => (float y) {axes(a='2', i='1', e='6', j='-1', f='-9', s='-1')} "
+        "{ p = Slice(x, i, e, a) y = Slice(p, j, f, a, s) }",
+        ["Slice"],
+    ),
+    "merge: one axis down to the first": (
+        "slices.merge",
+        f"{N} => (float y) {axes(a='2', i='0', e='3', j='-1', f='-9', s='-1')} "
+        "{ p = Slice(x, i, e, a) y = Slice(p, j, f, a, s) }",
+        ["Slice"],
+    ),
+    "merge: an axis of unknown size": (
+        "slices.merge",
+        f"{N} => (float y) {axes(a='0', i='1', e=END, f='2')} {{ p = Slice(x, i, e, a) y = Slice(p, i, f, a) }}",
+        ["Slice"],
+    ),
+    "merge: to an end that counts from the end": (
+        "slices.merge",
+        f"{N} => (float y) {axes(a='0', i='1', e='-1', f=END)} {{ p = Slice(x, i, e, a) y = Slice(p, i, f, a) }}",
+        ["Slice"],
+    ),
+    "of a Concat: an operand": (
+        "slices.of_concat",
+        f"(float[N,2] a, float[N,3] b) => (float y) {axes(a_='1', i='2', e='5')} "
+        "{ c = Concat<axis = 1>(a, b) d = Slice(c, i, e, a_) y = Neg(d) }",
+        ["Neg"],
+    ),
+    "of a Concat: the end of the last operand": (
+        "slices.of_concat",
+        f"(float[2,3] a, float[N,3] b) => (float y) {axes(i='3', e=END)} "
+        f"{{ c = Concat<axis = 0>(a, b) y = Slice(c, i, e) }}",
+        ["Slice"],
+    ),
+    "of a Concat: from the end, and another axis": (
+        "slices.of_concat",
+        f"(float[N,3] a, float[4,3] b) => (float y) {axes(i='-3 1', e='-1 2')} "
+        "{ c = Concat<axis = 0>(a, b) y = Slice(c, i, e) }",
+        ["Slice"],
+    ),
+    "to the end": (
+        "slices.to_the_end",
+        f"{N} => (float y) {axes(o='0', i='1')} {{ s = Shape(x) n = Gather(s, o) y = Slice(x, i, n, o) }}",
+        ["Slice"],
+    ),
+    # -- concat --
+    "flatten: any operand": (
+        "concat.flatten",
+        "(float[N,2] a, float[N,3] b) => (float y) "
+        "{ c = Concat<axis = 1>(a, b) d = Concat<axis = -1>(b, a) y = Concat<axis = 1>(c, b, d) }",
+        ["Concat"],
+    ),
+    "side by side: Slices of an unknown size": (
+        "concat.side_by_side",
+        f"{N} => (float y) {axes(o='0', i='2', e=END)} "
+        "{ p = Slice(x, o, i) q = Slice(x, i, e) c = Concat<axis = 0>(p, q) y = Neg(c) }",
+        ["Neg"],
+    ),
+    "side by side: Slices from the end": (
+        "concat.side_by_side",
+        f"{N} => (float y) {axes(o='0', i='-5', e=END)} "
+        "{ p = Slice(x, o, i) q = Slice(x, i, e) c = Concat<axis = 0>(p, q) y = Neg(c) }",
+        ["Neg"],
+    ),
+    "side by side: not all": (
+        "concat.side_by_side",
+        f"{N} => (float y) {axes(o='1', i='2', e='4', a='2')} "
+        "{ p = Slice(x, o, i, a) q = Slice(x, i, e, a) y = Concat<axis = 2>(p, q) }",
+        ["Slice"],
+    ),
+    "side by side: parts of a Split, which stays": (
+        "concat.side_by_side",
+        f"{N} => (float y, float z) {axes(n='1 3')} "
+        "{ p, q = Split<axis = 1>(x, n) c = Concat<axis = 1>(p, q) y = Concat<axis = 1>(c, x) z = Neg(p) }",
+        ["Split", "Neg", "Concat"],
+    ),
+    "picks": (
+        "concat.picks",
+        f"{N} => (float y) {axes(i='3', j='1 1')} "
+        "{ p = Gather<axis = 1>(x, i) q = Gather<axis = 1>(x, j) y = Concat<axis = 1>(p, q, x) }",
+        ["Gather", "Concat"],
+    ),
+    "shapes": (
+        "concat.shapes",
+        f"{NM} => (int64 y) {axes(i='3')} "
+        "{ p = Shape<end = 1>(x) q = Shape<start = 1, end = 2>(x) y = Concat<axis = 0>(p, q, i) }",
+        ["Shape", "Concat"],
+    ),
+    "unsqueezed": (
+        "concat.unsqueezed",
+        f"(float[N,2] a, float[N,3] b) => (float y) {axes(i='-2', j='1')} "
+        "{ p = Unsqueeze(a, i) q = Unsqueeze(b, j) y = Concat<axis = -1>(p, q) }",
+        ["Concat", "Unsqueeze"],
+    ),
+    "unsqueezed: Squeezes": (
+        "concat.unsqueezed",
+        f"(float[N,1,2] a, float[N,1,3] b) => (float y) {axes(i='-2', j='1')} "
+        "{ p = Squeeze(a, i) q = Squeeze(b, j) y = Concat<axis = -1>(p, q) }",
+        ["Concat", "Squeeze"],
+    ),
+    "stack": (
+        "concat.stack",
+        f"(float[N,2] a, float[N,2] b) => (float y) {axes(i='1')} "
+        "{ p = Unsqueeze(a, i) q = Unsqueeze(b, i) y = Concat<axis = -2>(p, q) }",
+        ["Concat", "Reshape"],
+    ),
+    # -- split --
+    "Split of a Concat": (
+        "split.of_concat",
+        f"(float[N,2] a, float[N,3] b) => (float y, float z) {axes(n='2 3')} "
+        "{ c = Concat<axis = 1>(a, b) p, q = Split<axis = -1>(c, n) y = Neg(p) z = Neg(q) }",
+        ["Neg", "Neg"],
+    ),
+    "one part": (
+        "split.one_part",
+        f"{N} => (float y) {axes(n='2 3 1')} {{ p, q, r = Split<axis = -1>(x, n) y = Neg(q) }}",
+        ["Slice", "Neg"],
+    ),
+    "unbind": (
+        "split.unbind",
+        f"{N} => (float y) {axes(a='1', n='1 1 1 1')} "
+        "{ p, q, r, s = Split<axis = 1>(x, n) u = Squeeze(p, a) v = Squeeze(s, a) w = Squeeze(s, a) t = Sub(u, v) "
+        "y = Add(t, w) }",
+        ["Gather", "Gather", "Sub", "Add"],
+    ),
+    "from slices": (
+        "split.from_slices",
+        f"{N} => (float y, float z) {axes(o='0', i='3', e=END, a='-1')} "
+        "{ p = Slice(x, i, e, a) q = Slice(x, o, i, a) y = Neg(p) z = Exp(q) }",
+        ["Split", "Neg", "Exp"],
+    ),
+    "from slices: a gap, a Gather, and one that is there twice": (
+        "split.from_slices",
+        f"{N} => (float y) {axes(i='0', e='2', j='4 5', a='2')} "
+        "{ p = Slice(x, i, e, a) q = Slice(x, i, e, a) r = Gather<axis = 2>(x, j) t = Sub(p, r) y = Add(t, q) }",
+        ["Split", "Sub", "Add"],
+    ),
+    # -- expand --
+    "covered: symbolic dims": (
+        "expand.covered",
+        "(float[N,1] x, float[N,M] z) => (float y) { s = Shape(z) p = Expand(x, s) y = Mul(p, z) }",
+        ["Mul"],
+    ),
+    "covered: Tile": (
+        "expand.covered",
+        f"(float[N,1,6] x, float[N,4,6] z) => (bool y) {axes(r='1 4 1')} {{ p = Tile(x, r) y = Less(z, p) }}",
+        ["Less"],
+    ),
+    "covered: a lower rank": (
+        "expand.covered",
+        f"(float[6] x, float[2,6] z) => (float y) {axes(r='2 6')} {{ p = Expand(x, r) y = Sub(z, p) }}",
+        ["Sub"],
+    ),
+    "covered: a branch": (
+        "expand.covered_choice",
+        f"(bool[2,6] c, float[6] x, float[2,6] z) => (float y) {axes(r='2 6')} "
+        f"{{ p = Expand(x, r) y = Where(c, p, z) }}",
+        ["Where"],
+    ),
+    "again": (
+        "expand.again",
+        f"(float[1,6] x) => (float y) {axes(r='2 1 1', t='2 3 1')} {{ p = Expand(x, r) y = Expand(p, t) }}",
+        ["Expand"],
+    ),
+    "computed: ones": (
+        "expand.computed",
+        f"(float[N,1] x) => (float y) {axes(o='0', r='6')} "
+        "{ s = Shape(x) n = Gather(s, o) t = Concat<axis = 0>(n, r) y = Expand(x, t) }",
+        ["Expand"],
+    ),
+    "after unary": (
+        "expand.after_unary",
+        "(float[N,1] x) => (float y) <int64[2] r = {1, 3}, float l = {0}> { p = Expand(x, r) y = Clip(p, l) }",
+        ["Clip", "Expand"],
+    ),
+    # -- pads --
+    "pads": (
+        "pads.merge",
+        f"{N} => (float y) {axes(p='0 1 0 0 2 0', q='1 1', a='-1')} {{ b = Pad(x, p) y = Pad(b, q, , a) }}",
+        ["Pad"],
+    ),
+    "pads: edges": (
+        "pads.merge",
+        f'{N} => (float y) {axes(p="0 1 0 0 2 0", q="0 1 0 0 0 3")} {{ b = Pad<mode = "edge">(x, p) '
+        'y = Pad<mode = "edge">(b, q) }',
+        ["Pad"],
+    ),
+    "pads: of a Slice": (
+        "pads.of_slice",
+        f"{N} => (float y) <int64[6] p = {{0, 0, 0, 0, 2, 0}}, int64[2] i = {{2, 1}}, int64[2] e = {{9, 4}}, "
+        "int64[2] a = {1, 2}, float v = {3}> { s = Slice(x, i, e, a) y = Pad(s, p, v) }",
+        ["Pad"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FIRES)
+def test_it_fires(name: str) -> None:
+    rule, text, left = FIRES[name]
+    done = rewrite(text, f"layout.{rule},clean.dead")
+    assert f"layout.{rule}" in [e.rule for e in done.ctx.ledger.entries]
+    assert sorted(done.ops) == sorted(left)
+
+
+STAYS = {
+    "computed: two dims that are no copies": (
+        "reshape.computed",
+        f"{NM} => (float y) {{ t = Transpose<perm = [1, 0, 2]>(x) s = Shape(x) y = Reshape(t, s) }}",
+    ),
+    "computed: an inferred dim that was not": (
+        "reshape.computed",
+        f"(float[N,M,K] x) => (float y) {axes(i='0', j='1', k='2')} "
+        "{ s = Shape(x) n = Gather(s, i) m = Gather(s, j) l = Gather(s, k) p = Mul(m, l) c = Concat<axis = 0>(n, p) "
+        "y = Reshape(x, c) }",
+    ),
+    "chain: unknown dims": (
+        "reshape.chain",
+        f"{NM[:-1]}, float[M,N,6] z) => (float y) {axes(b='1')} "
+        "{ s = Shape(z) p = Reshape(x, s) y = Unsqueeze(p, b) }",
+    ),
+    "keepdims: another axis": (
+        "reduce.keepdims",
+        f"(float[N,1,6] x) => (float y) {axes(a='2', b='1')} {{ p = ReduceMax(x, a) y = Squeeze(p, b) }}",
+    ),
+    "keepdims: put in elsewhere": (
+        "reduce.keepdims",
+        f"{N} => (float y) {axes(a='2', b='1')} {{ p = ReduceMax<keepdims = 0>(x, a) y = Unsqueeze(p, b) }}",
+    ),
+    "keepdims: used elsewhere": (
+        "reduce.keepdims",
+        f"{N} => (float y, float z) {axes(a='2')} {{ p = ReduceMax(x, a) y = Squeeze(p, a) z = Neg(p) }}",
+    ),
+    "sums: means of integers": (
+        "reduce.sums",
+        f"(int32[N,4,6] x) => (int32 y) {axes(a='1', b='2')} {{ p = ReduceMean(x, a) y = ReduceMean(p, b) }}",
+    ),
+    "sums: dims kept once": (
+        "reduce.sums",
+        f"{N} => (float y) {axes(a='1')} {{ p = ReduceSum(x, a) y = ReduceSum<keepdims = 0>(p, a) }}",
+    ),
+    "one index: another axis": (
+        "gather.one_index",
+        "(float[2,2,2] x) => (float y) <int64[1] a = {0}, int64 i = {1}> "
+        "{ p = Gather<axis = 1>(x, i) y = Unsqueeze(p, a) }",
+    ),
+    "one index: not constant": (
+        "gather.one_index",
+        "(float[5,5,5] x, int64 i) => (float y) <int64[1] a = {1}> { p = Gather<axis = 1>(x, i) y = Unsqueeze(p, a) }",
+    ),
+    "one slice: it may be empty": (
+        "gather.one_slice",
+        f"{N} => (float y) {axes(a='0', i='1', e='2')} {{ p = Slice(x, i, e, a) y = Squeeze(p, a) }}",
+    ),
+    "of a Slice: from an unknown end": (
+        "gather.of_slice",
+        f"{N} => (float y) {axes(a='0', i='-1', e=END, j='0')} {{ p = Slice(x, i, e, a) y = Gather(p, j) }}",
+    ),
+    "of a Concat: an unknown operand": (
+        "gather.of_concat",
+        "(float[N,3] a, float[M,3] b, float[2,3] c) => (float y) <int64 i = {2}> "
+        "{ p = Concat<axis = 0>(a, b, c) y = Gather(p, i) }",
+    ),
+    "of a Concat: two operands": (
+        "gather.of_concat",
+        f"(float[2,3] a, float[2,3] b) => (float y) {axes(i='1 2')} {{ p = Concat<axis = 0>(a, b) y = Gather(p, i) }}",
+    ),
+    "everything: in another order": (
+        "gather.everything",
+        f"{N} => (float y) {axes(i='0 2 1 3')} {{ p = Gather<axis = 1>(x, i) y = Neg(p) }}",
+    ),
+    "merge: the last ones of an unknown size": (
+        "slices.merge",
+        f"{N} => (float y) {axes(a='0', i='1', j='-1', e=END)} {{ p = Slice(x, i, e, a) y = Slice(p, j, e, a) }}",
+    ),
+    "merge: used elsewhere": (
+        "slices.merge",
+        f"{N} => (float y, float z) {axes(a='1', i='1', e='3')} "
+        f"{{ p = Slice(x, i, e, a) y = Slice(p, i, e, a) z = Neg(p) }}",
+    ),
+    "flatten: another axis": (
+        "concat.flatten",
+        "(float[2,2] a) => (float y) { c = Concat<axis = 1>(a, a) y = Concat<axis = 0>(c, c) }",
+    ),
+    "side by side: another order": (
+        "concat.side_by_side",
+        f"{N} => (float y) {axes(n='1 3')} {{ p, q = Split<axis = 1>(x, n) y = Concat<axis = 1>(q, p) }}",
+    ),
+    "side by side: past an end that may come first": (
+        "concat.side_by_side",
+        f"(float[N,2] x) => (float y) {axes(o='1', i='-5', e=END)} "
+        "{ p = Slice(x, o, i) q = Slice(x, i, e) c = Concat<axis = 0>(p, q) y = Neg(c) }",
+    ),
+    "side by side: parts of a Split that do not make it whole": (
+        "concat.side_by_side",
+        f"{N} => (float y) {axes(n='1 1 2')} {{ p, q, r = Split<axis = 1>(x, n) y = Concat<axis = 1>(q, r) }}",
+    ),
+    "stack: behind the last axis": (
+        "concat.stack",
+        f"(float[N,2] a, float[N,2] b) => (float y) {axes(i='2')} "
+        "{ p = Unsqueeze(a, i) q = Unsqueeze(b, i) y = Concat<axis = 2>(p, q) }",
+    ),
+    "unsqueezed: used elsewhere": (
+        "concat.unsqueezed",
+        f"(float[N,2] a, float[N,3] b) => (float y, float z) {axes(i='1')} "
+        "{ p = Unsqueeze(a, i) q = Unsqueeze(b, i) y = Concat<axis = 2>(p, q) z = Neg(p) }",
+    ),
+    "Split of a Concat: other parts": (
+        "split.of_concat",
+        f"(float[N,2] a, float[N,3] b) => (float y, float z) {axes(n='3 2')} "
+        "{ c = Concat<axis = 1>(a, b) p, q = Split<axis = 1>(c, n) y = Neg(p) z = Neg(q) }",
+    ),
+    "unbind: a part is used otherwise": (
+        "split.unbind",
+        f"{N} => (float y, float z) {axes(a='1', n='1 1 1 1')} "
+        "{ p, q, r, s = Split<axis = 1>(x, n) y = Squeeze(p, a) z = Neg(q) }",
+    ),
+    "from slices: they overlap": (
+        "split.from_slices",
+        f"{N} => (float y) {axes(o='0', i='2', j='1', e='4', a='2')} "
+        "{ p = Slice(x, o, i, a) q = Slice(x, j, e, a) y = Concat<axis = 2>(p, q) }",
+    ),
+    "from slices: more is left than taken": (
+        "split.from_slices",
+        f"{N} => (float y) {axes(o='0', i='1', j='4', e='5', a='2')} "
+        "{ p = Slice(x, o, i, a) q = Slice(x, j, e, a) y = Sub(p, q) }",
+    ),
+    "from slices: unknown size": (
+        "split.from_slices",
+        f"{N} => (float y, float z) {axes(o='0', i='1', e=END)} {{ y = Slice(x, o, i) z = Slice(x, i, e) }}",
+    ),
+    "covered: not covered": (
+        "expand.covered",
+        f"(float[N,1] x, float[N,M] z) => (float y) {axes(r='1 6')} {{ p = Expand(x, r) y = Add(p, p) }}",
+    ),
+    "covered: a Tile of more": (
+        "expand.covered",
+        f"(float[2] x, float[4] z) => (float y) {axes(r='2')} {{ p = Tile(x, r) y = Mul(z, p) }}",
+    ),
+    "pads: other values": (
+        "pads.merge",
+        f"{N} => (float y) <int64[6] p = {{0, 0, 0, 0, 2, 0}}, float v = {{3}}> {{ b = Pad(x, p) y = Pad(b, p, v) }}",
+    ),
+    "pads: one crops": (
+        "pads.merge",
+        f"{N} => (float y) {axes(p='0 1 0 0 2 0', q='0 -1 0 0 0 0')} {{ b = Pad(x, p) y = Pad(b, q) }}",
+    ),
+    "pads: mirrored": (
+        "pads.merge",
+        f"{N} => (float y) {axes(p='0 1 0 0 1 0')} "
+        f'{{ b = Pad<mode = "reflect">(x, p) y = Pad<mode = "reflect">(b, p) }}',
+    ),
+    "pads: what was cut off is filled": (
+        "pads.of_slice",
+        f"{N} => (float y) {axes(p='0 1 0 0 0 0', i='1', e='4', a='1')} {{ s = Slice(x, i, e, a) y = Pad(s, p) }}",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STAYS)
+def test_it_stays(name: str) -> None:
+    rule, text = STAYS[name]
+    assert rewrite(text, f"layout.{rule}").fired == []
+
+
+def test_exact_rules_say_so() -> None:
+    assert [r.name for r in RULES if r.numerics is not Numerics.EXACT] == [
+        "layout.reduce.extremes",
+        "layout.reduce.sums",
+    ]
