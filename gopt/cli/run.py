@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("-f", "--force", is_flag=True, help="Replace an existing file.")
 @PIPELINE
 @SHAPES
+@click.option("--target-opset", type=click.IntRange(min=1), metavar="N", help="Convert to this opset first.")
 @click.option("--no-verify", is_flag=True, help="Do not run the models to compare their outputs.")
 @click.option(
     "--on-mismatch",
@@ -72,7 +73,7 @@ def command(
     if compare_each and no_verify:
         raise UsageError("--compare-each runs the models, --no-verify forbids it")
     target = destination(model, output, force)
-    given["passes"] = with_shapes(given["passes"], given)
+    given["passes"] = with_shapes(with_opset(given["passes"], given.pop("target_opset")), given)
     with progress(not quiet) as tell:
         result = api.run(
             model,
@@ -91,6 +92,15 @@ def command(
         emit_json(as_data(model, result))
     elif not quiet:
         emit("\n".join(table(model, result)))
+
+
+def with_opset(passes: Any, target: int | None) -> Any:
+    """The pipeline with the conversion to an opset in front: what follows makes nothing that the opset lacks."""
+    if target is None:
+        return passes
+    from ..passes.opset.convert import Convert
+
+    return [Convert(target), passes]
 
 
 def destination(model: Path, output: Path | None, force: bool) -> Path:
