@@ -26,7 +26,7 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     p.name: p
     for p in (
-        Preset("default", "(inline,fold,clean,fuse)*", "what `gopt run` does when not told otherwise"),
+        Preset("default", "(inline,fold,clean,layout,fuse)*", "what `gopt run` does when not told otherwise"),
         Preset("ort", "@default", "for ONNX Runtime; the result stays portable ONNX"),
     )
 }
