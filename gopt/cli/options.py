@@ -122,14 +122,7 @@ PIPELINE = together(
     ),
 )
 
-INPUTS = together(
-    click.option(
-        "--inputs",
-        multiple=True,
-        type=Assignment("file.npy", Path),
-        metavar="NAME=FILE.npy",
-        help="Verify on this data; inputs that are not given are random.",
-    ),
+VERIFY = together(
     click.option(
         "--verify-dim",
         multiple=True,
@@ -155,6 +148,17 @@ INPUTS = together(
     ),
 )
 
+INPUTS = together(
+    click.option(
+        "--inputs",
+        multiple=True,
+        type=Assignment("file.npy", Path),
+        metavar="NAME=FILE.npy",
+        help="Verify on this data; inputs that are not given are random.",
+    ),
+    VERIFY,
+)
+
 
 def pipeline_options(given: dict[str, Any]) -> dict[str, Any]:
     """Take the options of PIPELINE out of `given`, as arguments for `gopt.api`."""
@@ -162,7 +166,7 @@ def pipeline_options(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def input_options(given: dict[str, Any]) -> dict[str, Any]:
-    """Take the options of INPUTS out of `given`, as arguments for `gopt.api`.
+    """Take the options of INPUTS, or of VERIFY alone, out of `given`, as arguments for `gopt.api`.
 
     Raises:
         UsageError: an input or dim is given twice.
@@ -171,7 +175,7 @@ def input_options(given: dict[str, Any]) -> dict[str, Any]:
     for shape in given.pop("verify_shape"):
         pairs += shape.items()
     return {
-        "inputs": _unique("--inputs", given.pop("inputs")),
+        "inputs": _unique("--inputs", given.pop("inputs", ())),
         "dims": _unique("--verify-dim", pairs),
         "timeout": given.pop("verify_timeout"),
     }

@@ -16,6 +16,10 @@ COMMANDS = {
     "inspect": ("inspect", "Show what a model consists of."),
     "compare": ("compare", "Compare two models: their structure and their numbers."),
     "bisect": ("bisect", "Find the rewrite that breaks a model."),
+    "expose": ("expose", "Make values inside a model outputs of it."),
+    "dump": ("dump", "Run a model and write values that it computes to a file."),
+    "extract": ("extract", "Cut a part out of a model."),
+    "split": ("split", "Cut a model into stages that run one after the other."),
     "explain": ("explain", "Tell what was done to a model, or to one node of it."),
     "test-pass": ("test_pass", "Try rules on random models made from their patterns."),
 }

@@ -213,7 +213,8 @@ class Job:
             original.width += 1
             first = Search(free, original.fixed, attempt, 20).first()
         if first is not None:
-            search.second(first)
+            if not request.get("once"):
+                search.second(first)
         elif empty:
             original.runs.append(empty[0])
         else:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import GoptError, MissingComponentError, ModelError, UsageError
+from ..errors import GoptError, MissingComponentError, ModelError, ResourceError, UsageError
 from ..ir import Array, Model
 from .child import Child, ChildError, ChildTimeout
 from .compare import Tolerance
@@ -44,6 +44,7 @@ class Verifier:
         frozen: Sequence[str] = (),
         new_interface: bool = False,
         seeds: int = 2,
+        once: bool = False,
         limits: Limits | None = None,
         tolerance: Tolerance | None = None,
         command: Sequence[str] | None = None,
@@ -70,6 +71,7 @@ class Verifier:
             "seeds": seeds,
             "dims": dict(dims or {}),
             "frozen": list(frozen),
+            "once": once,
         }
         self._deadline = time.monotonic() + self.limits.timeout
         self._child = self._spawn()
@@ -82,8 +84,8 @@ class Verifier:
             original: the model before any rewrite.
             options: `inputs` (name -> array or .npy file; the rest is random), `dims` (name of a dim, or "input.axis",
                 -> size), `frozen` (inputs among those that candidates need not have), `new_interface` (candidates
-                take and give other values, which the original computes on its way), `seeds` (runs at least), `limits`,
-                `tolerance` (instead of that of the types).
+                take and give other values, which the original computes on its way), `seeds` (runs at least), `once`
+                (one assignment of dynamic dims is enough), `limits`, `tolerance` (instead of that of the types).
 
         Raises:
             MissingComponentError: ONNX Runtime is not installed.
@@ -165,6 +167,25 @@ class Verifier:
         else:
             result = self._verification(answer)
         return _timed(result, time.monotonic() - started, ready.cases)
+
+    def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Have the worker do something else with the original, once it is prepared; the worker's answer.
+
+        Raises:
+            GoptError: the verifier is closed, or the worker made a mistake of its own.
+            ResourceError: the worker crashed, hung or ran out of memory.
+        """
+        if self._closed:
+            raise GoptError("the verifier is closed")
+        self._child.send(request)
+        try:
+            answer = self._child.receive(seconds)
+        except ChildError as error:
+            self.close()
+            raise ResourceError(f"the process that runs the model ended: {error}") from error
+        if not answer.get("ok"):
+            self._complaint(answer)
+        return answer
 
     # -- the child -----------------------------------------------------------------------------------------------------
 

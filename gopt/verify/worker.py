@@ -13,12 +13,16 @@ import shutil
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
 from ..errors import UsageError
+from .dumping import Dumping
 from .job import Job
 from .sessions import Unverified
+
+Task = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def main() -> None:
@@ -34,9 +38,11 @@ def main() -> None:
         print(json.dumps(message), file=answers, flush=True)
 
     job = Job(folder / "data", report)
+    dumping = Dumping(job)
+    tasks = {"prepare": job.prepare, "check": job.check, "sizes": dumping.sizes, "dump": dumping.write}
     while True:
         request = json.loads(requests.get())
-        _serve(job, request, answers)
+        _serve(tasks[request["do"]], request, answers)
 
 
 def _listen(requests: queue.Queue[str], folder: Path) -> None:
@@ -47,9 +53,9 @@ def _listen(requests: queue.Queue[str], folder: Path) -> None:
     os._exit(0)
 
 
-def _serve(job: Job, request: dict[str, Any], answers: TextIO) -> None:
+def _serve(task: Task, request: dict[str, Any], answers: TextIO) -> None:
     try:
-        answer = {"ok": True, **(job.prepare(request) if request["do"] == "prepare" else job.check(request))}
+        answer = {"ok": True, **task(request)}
     except Unverified as error:
         answer = {"ok": False, "kind": "unverified", "message": str(error)}
     except UsageError as error:

@@ -15,18 +15,19 @@ def by_name(model: Model) -> dict[str, Value]:
 
 
 def find(model: Model, names: Iterable[str]) -> list[Value]:
-    """The values of the main graph of these names.
+    """The values of the main graph of these names, each once; `a,b` are two names unless it is one.
 
     Raises:
         UsageError: there is none of that name, or it lies in a body or function.
     """
     known = by_name(model)
-    found = []
-    for name in names:
-        if name not in known:
-            raise UsageError(_missing(model, name, known))
-        found.append(known[name])
-    return found
+    found: dict[Value, None] = {}
+    for text in names:
+        for name in [text] if text in known else map(str.strip, text.split(",")):
+            if name not in known:
+                raise UsageError(_missing(model, name, known))
+            found[known[name]] = None
+    return list(found)
 
 
 def results(model: Model) -> Iterator[tuple[Op, Value]]:
@@ -62,11 +63,13 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def _missing(model: Model, name: str, known: Iterable[str]) -> str:
-    inside = place_inside(model, name)
-    return inside or f"there is no value {name!r}{suggestion(name, known)}"
+    if inside := _place_inside(model, name):
+        return inside
+    is_node = any(op.name == name for op in model.graph.ops)
+    return f"there is no value {name!r}" + ("; a node has that name" if is_node else suggestion(name, known))
 
 
-def place_inside(model: Model, name: str) -> str:
+def _place_inside(model: Model, name: str) -> str:
     """Why a value of a body or function cannot be had; "" if none has the name."""
     for graph in model.graph.walk():
         if graph.owner is None:

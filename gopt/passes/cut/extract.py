@@ -41,9 +41,9 @@ class Extract(Pass):
         if not (self.inputs or self.outputs):
             raise UsageError(f"{self.name}: needs inputs, outputs, or both")
         outputs = _outputs(model, self.outputs)
-        inputs = find(model, dict.fromkeys(self.inputs))
+        inputs = find(model, self.inputs)
         stop = dict.fromkeys(inputs)
-        if both := next((v for v in outputs if v in stop), None):
+        if both := next((v for v in outputs if v in stop and v.role is not Role.INPUT), None):
             raise UsageError(f"value {both.name!r} can't be both an input and an output")
         ops, sources = upstream(outputs, stop)
         if self.inputs:
@@ -63,7 +63,7 @@ def _outputs(model: Model, names: Iterable[str]) -> list[Value]:
     Raises:
         UsageError: there is no such value, or nothing computes it.
     """
-    outputs = find(model, dict.fromkeys(names)) or list(model.graph.outputs)
+    outputs = find(model, names) or list(model.graph.outputs)
     for value in outputs:
         if value.role is not Role.RESULT and not value.is_output:
             what = "an input" if value.role is Role.INPUT else "a constant"

@@ -47,8 +47,9 @@ def stages_at(model: Model, cuts: Sequence[Sequence[str]]) -> list[Stage]:
     """
     needed = _needed(model)
     place: dict[Op, int] = {}
-    for number, names in enumerate(cuts):
-        values = find(model, names)
+    for number, cut in enumerate(cuts):
+        values = find(model, cut)
+        names = [v.name for v in values]
         for value in values:
             if value.role is not Role.RESULT:
                 what = "an input" if value.role is Role.INPUT else "a constant"
@@ -61,7 +62,7 @@ def stages_at(model: Model, cuts: Sequence[Sequence[str]]) -> list[Stage]:
         if len(place) == before:
             raise UsageError(f"stage {number + 1} would be empty: what {_listed(names)} needs is in stages before it")
     if len(place) == len(needed):
-        raise UsageError(f"the last stage would be empty: after {_listed(cuts[-1])} nothing is left to compute")
+        raise UsageError(f"the last stage would be empty: after {_listed(names)} nothing is left to compute")
     return _assembled(model, {op: place.get(op, len(cuts)) for op in needed}, len(cuts) + 1)
 
 
