@@ -19,4 +19,6 @@ MODULES = (
     "parallel",
     "through",
     "factors",
+    "siblings",
+    "branches",
 )
