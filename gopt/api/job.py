@@ -219,7 +219,8 @@ class Job:
             return
         for member in self._asked.members:
             if isinstance(member, Pass) and (why := member.unmet(result.model)):
-                raise VerificationError(f"{why}; nothing was written")
+                causes = list(result.failed.values()) + ([result.repair.summary()] if result.repair else [])
+                raise VerificationError("; ".join((why, *causes, "nothing was written")))
 
     def replay(self, limit: int | None, skip: frozenset[str]) -> tuple[Path, Ledger]:
         """Make the model again from the original; for `gopt.verify.repair` and `bisect`."""

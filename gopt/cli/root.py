@@ -15,6 +15,7 @@ COMMANDS = {
     "passes": ("passes", "List the passes and rules, or explain one."),
     "inspect": ("inspect", "Show what a model consists of."),
     "compare": ("compare", "Compare two models: their structure and their numbers."),
+    "opset": ("opset", "Tell what another opset takes of a model."),
     "bisect": ("bisect", "Find the rewrite that breaks a model."),
     "expose": ("expose", "Make values inside a model outputs of it."),
     "dump": ("dump", "Run a model and write values that it computes to a file."),
@@ -74,6 +75,6 @@ def cli() -> None:
     Every rewrite is recorded, can be left out, and is checked numerically.
 
     \b
-    Exit status: 0 done, 2 usage, 3 bad input, 4 verification failed,
+    Exit status: 0 done, 2 usage, 3 bad input, 4 verification failed, 5 out of reach for the target,
     6 a limit on time, memory or size, 7 a component is missing.
     """

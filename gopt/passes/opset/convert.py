@@ -11,7 +11,7 @@ from ...ops import NotAvailable
 from ...rewrite import Context, Numerics, Origin
 from ...rewrite.context import operands_of, release
 from ..base import Pass, option, register
-from ._plan import Plan, Step, plan
+from .plan import Plan, Step, plan
 
 
 @register(alias="opset")

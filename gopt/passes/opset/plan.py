@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from ... import analysis
+from ...errors import ModelError
 from ...frontends.onnx.standard import newest_opset, released_ir_version
 from ...ir import DType, Graph, Model, Op, Role
-from ...ops import NotAvailable
+from ...ops import NotAvailable, complaint
 from ...rewrite import Numerics
 from ._convert import converted
 from ._stage import Made, Target
@@ -84,6 +86,21 @@ def plan(model: Model, to: int) -> Plan:
             for op in inner.ops:
                 _consider(found, op, where, target, model)
     return found
+
+
+def survey(model: Model, to: int) -> Plan:
+    """`plan` for a model as it was loaded.
+
+    Raises:
+        ModelError: an op is not what its operator's schema says.
+        NotAvailable: there is no such version.
+    """
+    for graph in model.graphs():
+        for op in graph.ops:
+            if problem := complaint(op):
+                raise ModelError(f"{op.label}: {problem}")
+    analysis.infer(model)
+    return plan(model, to)
 
 
 def _consider(found: Plan, op: Op, where: str, target: Target, model: Model) -> None:
