@@ -39,13 +39,13 @@ def results(model: Model) -> Iterator[tuple[Op, Value]]:
 
 
 def interface_type(value: Value) -> Type | None:
-    """What an input or output may say of a value: what was inferred; None if nothing is known.
+    """What an input or output may say of a value: what was inferred of its sizes; None if nothing is known.
 
     Of what an unknown operator computes the file alone knows the kind and the element type; its sizes are not believed.
     """
     if value.type is not None:
-        return value.type
-    return None if value.declared is None else _without_sizes(value.declared.type)
+        return _reduced(value.type, sizes=True)
+    return None if value.declared is None else _reduced(value.declared.type, sizes=False)
 
 
 def declare(value: Value) -> None:
@@ -83,11 +83,12 @@ def _place_inside(model: Model, name: str) -> str:
     return ""
 
 
-def _without_sizes(type_: Type | None) -> Type | None:
+def _reduced(type_: Type | None, sizes: bool) -> Type | None:
+    """A type without what is known of elements, which an interface can't promise, and without sizes unless wanted."""
     match type_:
         case TensorType() | SparseTensorType():
-            return type(type_)(type_.dtype)
+            return type(type_)(type_.dtype, type_.shape if sizes else None)
         case SequenceType() | OptionalType():
-            elem = _without_sizes(type_.elem)
+            elem = _reduced(type_.elem, sizes)
             return None if elem is None else type(type_)(elem)
     return type_

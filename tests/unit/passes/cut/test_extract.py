@@ -122,6 +122,17 @@ def test_types_of_inputs_are_inferred_and_never_those_of_value_info() -> None:
     assert str(value.declared.type) == "float[N,4]"
 
 
+def test_what_is_known_of_the_elements_of_an_input_is_forgotten() -> None:
+    text = """<ir_version: 8, opset_import: ["": 17]>
+    g (float[2,6] x) => (float[3,4] y) <int64[2] a = {3, 2}, int64[2] b = {1, 2}> {
+      s = Mul(a, b)  n = Neg(x)  y = Reshape(n, s) }"""
+    model = parse(text)
+    run_pipeline(model, "extract:inputs=s+x,@default")
+    assert [v.name for v in model.graph.inputs] == ["s", "x"]
+    assert [len(v.uses) for v in model.graph.inputs] == [1, 1]
+    assert not model.graph.constants
+
+
 def test_functions_that_are_called_come_along_and_others_go() -> None:
     text = """<ir_version: 8, opset_import: ["": 17, "local": 1]>
     g (float[3] x) => (float[3] y) { a = local.f(x)  y = local.k(a) }
