@@ -33,7 +33,7 @@ class Duplicates(Pass):
 
     def run(self, model: Model, ctx: Context) -> None:
         """Merge the duplicates of each graph: constants first, then ops in dataflow order, users after operands."""
-        operators = _mergeable().difference((f.domain, f.name) for f in model.functions.values())
+        operators = mergeable().difference((f.domain, f.name) for f in model.functions.values())
         for graph in tuple(model.graphs()):
             equal = {old: new for old, new in equal_constants(graph).items() if not ctx.replace(self.name, {old: new})}
             self._ops(graph, operators, equal, ctx)
@@ -59,8 +59,8 @@ class Duplicates(Pass):
             if met is op:
                 continue
             if key not in variants:
-                variants[key] = {_attributes(met): met}
-            attributes = _attributes(op)
+                variants[key] = {attributes_of(met): met}
+            attributes = attributes_of(op)
             twin = variants[key].setdefault(attributes, op)
             if twin is not op and attributes is not None and not is_random(op):
                 mapping = _results(op, twin)
@@ -69,7 +69,7 @@ class Duplicates(Pass):
 
 
 @cache
-def _mergeable() -> _Operators:
+def mergeable() -> _Operators:
     """Operators, by domain and name, two ops of which compute the same if they look the same."""
     return frozenset(
         (d.domain, d.name)
@@ -101,7 +101,7 @@ def _results(op: Op, twin: Op) -> dict[Value, Value]:
 # -- attributes --------------------------------------------------------------------------------------------------------
 
 
-def _attributes(op: Op) -> Hashable:
+def attributes_of(op: Op) -> Hashable:
     """What tells the attributes of an op from those of others; None if they cannot be compared."""
     known = schema(op.op_type, op.domain)
     items: list[tuple[str, str, Hashable]] = []
@@ -153,7 +153,7 @@ def equal_constants(graph: Graph) -> dict[Value, Value]:
     for group in groups.values():
         if len(group) < 2:
             continue
-        for alike in _split(group, _head):
+        for alike in _split(group, head):
             size = _tensor(alike[0]).nbytes
             for equal in [alike] if size <= _SMALL else _split(alike, _checksum):
                 _note(graph, equal, same, is_certain=size <= _SMALL)
@@ -164,11 +164,11 @@ def _note(graph: Graph, alike: list[Value], same: dict[Value, Value], is_certain
     exported = [v for v in alike if graph.exports(v)]
     first = exported[0] if exported else alike[0]
     for value in alike:
-        if value is not first and (is_certain or _equal(_tensor(value), _tensor(first))):
+        if value is not first and (is_certain or equal_tensors(_tensor(value), _tensor(first))):
             same[value] = first
 
 
-def _equal(a: Tensor, b: Tensor) -> bool:
+def equal_tensors(a: Tensor, b: Tensor) -> bool:
     """True if two tensors of one type and shape are equal in every byte."""
     if a.dtype is DType.STRING:
         return _content(a) == _content(b)
@@ -188,7 +188,7 @@ def _tensor(value: Value) -> Tensor:
     return value.tensor
 
 
-def _head(tensor: Tensor) -> Hashable:
+def head(tensor: Tensor) -> Hashable:
     """The first and last bytes; of small tensors and of strings all."""
     if tensor.dtype is DType.STRING or tensor.nbytes <= _SMALL:
         return _content(tensor)

@@ -204,8 +204,8 @@ def test_an_exported_constant_is_the_one_that_stays() -> None:
 
 def test_each_op_is_compared_once_where_one_value_has_many_users(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    compute = duplicates._attributes
-    monkeypatch.setattr(duplicates, "_attributes", lambda op: calls.append(op) or compute(op))
+    compute = duplicates.attributes_of
+    monkeypatch.setattr(duplicates, "attributes_of", lambda op: calls.append(op) or compute(op))
     graph = Graph("g", {"": 9})
     x = graph.add_input(Value("x"))
     for k in range(100):
