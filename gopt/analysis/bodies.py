@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ..ir import Dim, DType, Graph, Op, OptionalType, SequenceType, Shape, Symbol, TensorType, Type
+from ..ir import Dim, DType, Graph, Op, OptionalType, SequenceType, Shape, Symbol, TensorType, Type, Value
 from ..ops import attribute, is_current
+from ..ops.content_rules import known as known_elements
+from ..ops.contents import entry
+from ..ops.sizes import as_size
 from .joins import Symbols, covers, join, join_elements, outward, symbols_of
 
 if TYPE_CHECKING:
@@ -47,7 +50,7 @@ def _results(body: Graph) -> list[Type | None]:
 
 
 def _if(run: Inference, op: Op) -> list[Type | None] | None:
-    """A result has what its types in both branches have in common."""
+    """A result has what its types in both branches have in common; those of the one branch that is known to run."""
     if len(op.bodies) != 2:
         return None
     for body in op.bodies:
@@ -56,6 +59,10 @@ def _if(run: Inference, op: Op) -> list[Type | None] | None:
     if len(first) != len(second):
         return []
     known = _known_outside(op)
+    condition = _flag(op.input(0))
+    if condition is not None:
+        chosen = op.attr("then_branch" if condition else "else_branch")
+        return [outward(t, known) for t in (first if chosen is op.bodies[0] else second)]
     return [join(outward(a, known), outward(b, known)) for a, b in zip(first, second)]
 
 
@@ -68,8 +75,25 @@ def _loop(run: Inference, op: Op) -> list[Type | None] | None:
     counters: list[Type | None] = [TensorType(DType.INT64, ()), TensorType(DType.BOOL, ())]
     known = _known_outside(op)
     final = _fixpoint(run, body, counters, carried, [], slice(1, 1 + len(carried)), known)
-    scanned = [_stacked(outward(t, known), 0, Symbol()) for t in _results(body)[1 + len(carried) :]]
+    turns = _turns(op, body)
+    scanned = [_stacked(outward(t, known), 0, turns) for t in _results(body)[1 + len(carried) :]]
     return [outward(t, known) for t in final] + scanned
+
+
+def _turns(op: Op, body: Graph) -> Dim:
+    """How often a Loop runs its body: the trip count if the condition is always true, else unknown."""
+    condition = body.outputs[0]
+    always = _flag(condition) is True or condition is body.inputs[1]
+    if op.input(1) is not None and _flag(op.input(1)) is not True:
+        always = False
+    count = entry(op.input(0))
+    return as_size(count) if always and count is not None else Symbol()
+
+
+def _flag(value: Value | None) -> bool | None:
+    """What a scalar boolean is known to be."""
+    found = known_elements(value)
+    return bool(found[0]) if found is not None and len(found) == 1 and isinstance(found[0], int) else None
 
 
 def _scan(run: Inference, op: Op) -> list[Type | None] | None:

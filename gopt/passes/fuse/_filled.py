@@ -6,8 +6,8 @@ import numpy as np
 
 from ...ir import Dim, Op, Role, Value
 from ...ops import attribute, operands
-from ...ops.shapes import tensor
 from ...ops.contents import entries
+from ...ops.shapes import tensor
 
 _DEEPEST = 16
 _LARGEST = 1 << 22
