@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ...ir import Function, FunctionKey, Graph, Model, Op, Role, Value, dead_ops
 from ...rewrite import Context, Numerics, Origin
 from ..base import Pass, register
+from ..inline.rebuild import rebuild, trim
 
 _Change = tuple[Sequence[Origin], Sequence[Op]]
 
@@ -18,9 +19,9 @@ class Dead(Pass):
     """f(x) -> nothing, where nobody needs the result
 
     Ops go that no output depends on; optional results that nobody uses, where an op without them computes the same;
-    the last results of If, Loop and Scan, with what computes them inside; constants that nothing uses, but never an
-    input, with or without a default; definitions of functions that nobody calls. Random ops go like others. Exact but
-    for the NaN that MaxPool meets.
+    results of If and the last ones of Loop and Scan, with what computes them inside; constants that nothing uses, but
+    never an input, with or without a default; definitions of functions that nobody calls. Random ops go like others.
+    Exact but for the NaN that MaxPool meets.
     """
 
     numerics = Numerics.FINITE
@@ -70,6 +71,8 @@ class Dead(Pass):
         if op.bodies:
             while len(op.outputs) > 1 and _may_go_inside(graph, op) and ctx.edit(self.name, *_drop_inside(graph, op)):
                 pass
+            if op.op_type == "If" and not op.domain:
+                self._branches(graph, op, ctx)
             return
         droppable = _OPTIONAL.get(op.op_type, ())
         if op.domain or (op.op_type == "BatchNormalization" and op.opset < 14):  # there they are what says "training"
@@ -80,6 +83,24 @@ class Dead(Pass):
                 # Without its indices, ONNX Runtime's MaxPool treats NaN in another way.
                 numerics = Numerics.FINITE if op.op_type == "MaxPool" else Numerics.EXACT
                 ctx.edit(self.name, *_drop(graph, op, slot, value), numerics=numerics)
+
+    def _branches(self, graph: Graph, op: Op, ctx: Context) -> None:
+        """Drop the unused results of an If that are not the last, and what computes them in its branches."""
+        kept = [k for k, v in enumerate(op.outputs) if v is not None and not _is_unused(graph, v)]
+        names = [v.name for v in op.outputs if v is not None and _is_unused(graph, v)]
+        fits = len(op.bodies) == 2 and all(len(body.outputs) == len(op.outputs) for body in op.bodies)
+
+        def change() -> _Change:
+            origin = Origin(op.label, op.entry)
+            for body in op.bodies:
+                for slot in reversed(range(len(op.outputs))):
+                    if slot not in kept:
+                        body.remove_output(slot)
+                trim(body)
+            return [origin], [rebuild(op, op.inputs, kept)]
+
+        if fits and kept and len(kept) < len(op.outputs):
+            ctx.edit(self.name, names, change)
 
     def _source(self, graph: Graph, value: Value, ctx: Context) -> None:
         """Drop an unused constant or capture."""

@@ -115,9 +115,12 @@ def test_the_last_results_of_branches_go_inside_and_out() -> None:
     assert [[o.op_type for o in body.ops] for body in op.bodies] == [["Neg"], ["Abs"]]
 
 
-def test_a_first_result_of_branches_stays() -> None:
+def test_a_first_result_of_branches_goes_too() -> None:
     text = IF.replace("=> (float[2] y)", "=> (float[2] z)").format("")
-    assert rewrite(text, "clean.dead", feeds=TRUE).fired == []
+    done = rewrite(text, "clean.dead", feeds=TRUE)
+    (op,) = done.model.graph.ops
+    assert [v.name for v in op.outputs if v is not None] == ["z"]
+    assert [[o.op_type for o in body.ops] for body in op.bodies] == [["Exp"], ["Sin"]]
 
 
 LOOP = (
@@ -203,3 +206,14 @@ def test_a_model_without_anything_dead_is_not_touched() -> None:
     text = onnx.printer.to_text(proto)
     done = rewrite(text, "clean.dead")
     assert done.fired == []
+
+
+def test_results_of_an_if_before_used_ones_go_with_what_computes_them() -> None:
+    text = """(float[2] x, bool p) => (float[2] y) {
+        a, y, c = If(p) <
+            then_branch = t () => (float[] u, float[] v, float[] w) { k = Exp(x) u = Neg(k) v = Abs(x) w = Ceil(k) },
+            else_branch = e () => (float[] q, float[] r, float[] s) { q = Exp(x) r = Neg(x) s = Floor(x) }>
+    }"""
+    done = rewrite(text, "clean.dead")
+    assert [[op.op_type for op in body.ops] for body in done.op("If").bodies] == [["Abs"], ["Neg"]]
+    assert len(done.op("If").outputs) == 1
