@@ -8,10 +8,9 @@ from ... import ops
 from ...ir import Op, Value
 
 # fmt: off
-_ALWAYS = frozenset((
-    "Abs", "Exp", "HardSigmoid", "ReduceL1", "ReduceL2", "ReduceSumSquare", "Relu", "Sigmoid", "Softmax", "Softplus",
-    "Sqrt", "ThresholdedRelu",
-))
+NEVER_NEGATIVE = (
+    "Abs", "Exp", "HardSigmoid", "ReduceL1", "ReduceL2", "ReduceSumSquare", "Sigmoid", "Softmax", "Softplus", "Sqrt",
+)
 # Of operands that are not; of the first one alone, or of all of them.
 _FIRST = frozenset((
     "AveragePool", "Expand", "Flatten", "Gather", "GlobalAveragePool", "GlobalMaxPool", "Identity", "MaxPool",
@@ -33,7 +32,7 @@ def never_negative(value: Value | None, depth: int = _DEEPEST) -> bool:
     op = value.producer
     if op is None or op.domain or not depth or not ops.is_current(op):
         return False
-    return op.op_type in _ALWAYS or _is_square(op) or _keeps(op, depth)
+    return op.op_type in NEVER_NEGATIVE or op.op_type == "Relu" or _is_square(op) or _keeps(op, depth)
 
 
 def _is_square(op: Op) -> bool:

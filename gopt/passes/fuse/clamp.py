@@ -11,6 +11,7 @@ from ...ir import Array, DType, Op, Value
 from ...rewrite import Numerics, P, Pattern, RejectError, Rewriter, rule
 from ..example import example
 from ._affine import dtype_of, fits, shape_of
+from ._signs import NEVER_NEGATIVE
 
 _CLIP_12 = 12
 
@@ -93,6 +94,75 @@ def min_min(rw: Rewriter, x: Value, c: Value, d: Value) -> Value:
     """
     result: Value = rw.Min(x, rw.const(_joint(np.minimum(rw.array(c), rw.array(d)), c, d), name=d.name))
     return result
+
+
+@rule(
+    P.Max("x", P.const("zero", 0)) | P.Clip("x", P.const("zero", 0), P.opt(P.const("high"))),
+    numerics=Numerics.FINITE,
+    example=example("(float[3] x) => (float[3] y) <float zero = {0}> { y = Max(x, zero) }"),
+)
+def relu(rw: Rewriter, x: Value, zero: Value, high: Value | None) -> Value:
+    """Max(x, 0) -> Relu(x), likewise Clip(x, 0) without an upper bound
+
+    Applies to floating-point numbers and a zero that does not enlarge x. As many ops, but one that other rules know,
+    and that runtimes take into convolutions. Not said of what is no number.
+    """
+    dtype = dtype_of(x)
+    if dtype is None or not dtype.is_float or _bound(zero, x) is None:
+        raise RejectError("the type is not known, or has no Relu")
+    if high is not None and _bound(high, x) != np.inf:
+        raise RejectError("there is an upper bound")
+    result: Value = rw.Relu(x)
+    return result
+
+
+@rule(
+    P.Max("x", P.const("c", -np.inf)) | P.Min("x", P.const("c", np.inf)),
+    numerics=Numerics.FINITE,
+    example=example("(float[3] x) => (float[3] y) <float least = {-inf}> { a = Max(x, least) y = Neg(a) }"),
+)
+def unbounded(rw: Rewriter, x: Value, c: Value) -> Value:
+    """Max(x, -inf) -> x, likewise Min(x, inf)
+
+    Applies to a constant that does not enlarge x. Not said of what is no number.
+    """
+    _bound(c, x)
+    return x
+
+
+@rule(
+    P.op("Relu", "Abs")(P.op(*NEVER_NEGATIVE)("x", ...).as_("inner").shared()),
+    numerics=Numerics.FINITE,
+    example=example("(float[3] x) => (float[3] y) { a = Sigmoid(x) y = Relu(a) }"),
+)
+def relu_above(rw: Rewriter, inner: Op) -> Value:
+    """Relu(Sigmoid(x)) -> Sigmoid(x), likewise of Exp, Softmax and others that are never below zero, and Abs of them
+
+    Applies always. Equal but for -0 and what is no number.
+    """
+    return inner.result
+
+
+@rule(
+    P.Clip(
+        P.op("Sigmoid", "HardSigmoid", "Softmax")("x").as_("inner").shared(),
+        P.opt(P.const("low")),
+        P.opt(P.const("high")),
+    ),
+    numerics=Numerics.FINITE,
+    example=example(
+        "(float[3] x) => (float[3] y) <float low = {0}, float high = {1}> { a = Sigmoid(x) y = Clip(a, low, high) }"
+    ),
+)
+def within(rw: Rewriter, inner: Op, low: Value | None, high: Value | None) -> Value:
+    """Clip(Sigmoid(x), 0, 1) -> Sigmoid(x), likewise of HardSigmoid and Softmax, and wider bounds
+
+    Applies to bounds that exclude nothing from 0 to 1. Not said of what is no number.
+    """
+    bottom, top = _bound(low, inner.result), _bound(high, inner.result)
+    if (bottom is not None and bottom > 0) or (top is not None and top < 1):
+        raise RejectError("a bound lies between 0 and 1")
+    return inner.result
 
 
 def _range_of(op: Op, data: Value, x: Value, dtype: DType) -> _Range:

@@ -220,3 +220,26 @@ def test_seven_digits_are_enough_and_four_are_not(fuse: Any) -> None:
 def test_an_empty_tensor(fuse: Any) -> None:
     body = "a = Add(x, three) b = Clip(a, zero, six) c = Mul(x, b) y = Div(c, six)"
     assert fuse(f"(float[0,4] x) => (float y) {{ {body} }}", three=3.0, zero=0.0, six=6.0).ops == ["HardSwish"]
+
+
+CLAMPS = {
+    "relu by max": ("y = Max(zero, x)", ["Relu"]),
+    "relu by clip": ("y = Clip(x, zero)", ["Relu"]),
+    "relu by clip below infinity": ("y = Clip(x, zero, inf)", ["Relu"]),
+    "max and nothing": ("a = Max(x, least) y = Neg(a)", ["Neg"]),
+    "min and nothing": ("a = Min(inf, x) y = Neg(a)", ["Neg"]),
+    "relu of what is above": ("a = Exp(x) y = Relu(a)", ["Exp"]),
+    "relu of what is above, and used": ("a = Exp(x) b = Relu(a) y = Sub(b, a)", ["Exp", "Sub"]),
+    "a clip around": ("a = Sigmoid(x) y = Clip(a, minus, one)", ["Sigmoid"]),
+    "a clip into": ("a = Sigmoid(x) y = Clip(a, zero, half)", ["Sigmoid", "Clip"]),
+    "an upper bound": ("y = Clip(x, zero, one)", ["Clip"]),
+    "a zero that enlarges": ("y = Max(x, zeros)", ["Max"]),
+}
+
+
+@pytest.mark.parametrize("name", CLAMPS)
+def test_clamps(fuse: Any, name: str) -> None:
+    body, left = CLAMPS[name]
+    known = C | {"inf": float("inf"), "least": float("-inf"), "zeros": np.zeros((3, 1, 1, 1), np.float32)}
+    constants = {n: v for n, v in known.items() if f"{n})" in body or f"{n}," in body}
+    assert fuse(f"(float[N,4,6] i) => (float y) {{ x = Sin(i) {body} }}", **constants).ops[1:] == left

@@ -41,7 +41,7 @@ def test_a_gemm_without_an_addend_is_not_promised_to_be_bit_equal() -> None:
 @pytest.mark.parametrize("opset", [8, 11, 12])
 def test_no_clip_is_made_that_the_runtime_does_not_have(opset: int) -> None:
     """ONNX Runtime knows Max and Min of doubles from version 8 on, but Clip of them from 12 on."""
-    text = "(double[3] x) => (double[3] y) <double c = {0}, double d = {4}> { a = Max(x, c) y = Min(a, d) }"
+    text = "(double[3] x) => (double[3] y) <double c = {1}, double d = {4}> { a = Max(x, c) y = Min(a, d) }"
     assert rewrite(text, "fuse", opset).ops == (["Max", "Min"] if opset < 12 else ["Clip"])
     assert rewrite(text.replace("double", "float"), "fuse", opset).ops == ["Clip"]
 

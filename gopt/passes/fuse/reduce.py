@@ -1,0 +1,217 @@
+"""Reductions and what stands around them: means, norms, sums of squares and logarithms of sums."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ... import ops
+from ...ir import DType, Op, Value
+from ...rewrite import Numerics, P, Pattern, RejectError, Rewriter, rule
+from ..example import example
+from ._affine import dtype_of, scaling, shape_of
+from ._reductions import count, reduced_axes
+from ._scalars import floating, keep_shape, line_between, near
+
+_TYPES = (DType.FLOAT, DType.DOUBLE, DType.FLOAT16)
+
+
+def _square(data: Pattern | str) -> Pattern:
+    return P.Mul(data, data) | P.Pow(data, P.const("two", 2))
+
+
+_sum = P.ReduceSum("x", ...).as_("reduction")
+
+
+@rule(
+    scaling(P.op("ReduceSum", "ReduceMean")("x", ...).as_("reduction")),
+    numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[2,4] x) => (float[2,1] y) <float four = {4}, int64[1] axes = {1}> "
+        "{ a = ReduceSum(x, axes) y = Div(a, four) }"
+    ),
+)
+def mean(rw: Rewriter, reduction: Op, x: Value) -> Value:
+    """ReduceSum(x) / n -> ReduceMean(x), and ReduceMean(x) * n -> ReduceSum(x)
+
+    Applies if n is the number of elements that are reduced. Rounded otherwise, by the clauses of the operators.
+    """
+    dtype = floating(x)
+    n = count(x, reduced_axes(reduction))
+    scale = line_between(rw.root.result, reduction.result).scale
+    if reduction.op_type == "ReduceSum" and near(scale, 1 / n, dtype):
+        return _reduced(rw, "ReduceMean", x, reduction)
+    if reduction.op_type == "ReduceMean" and near(scale, n, dtype):
+        return _reduced(rw, "ReduceSum", x, reduction)
+    raise RejectError("the factor is not that of a mean")
+
+
+@rule(
+    P.ReduceSum(_square("x"), ...).as_("reduction"),
+    numerics=Numerics.ROUNDING,
+    example=example("(float[2,4] x) => (float[2,1] y) <int64[1] axes = {1}> { a = Mul(x, x) y = ReduceSum(a, axes) }"),
+)
+def sum_square(rw: Rewriter, reduction: Op, x: Value, two: Value | None) -> Value:
+    """ReduceSum(x * x) -> ReduceSumSquare(x), likewise x ** 2
+
+    Applies to floating-point numbers. By the clause of the operator; its sum may be rounded otherwise.
+    """
+    keep_shape(x, two)
+    return _reduced(rw, "ReduceSumSquare", x, reduction)
+
+
+@rule(
+    P.Sqrt(P.ReduceSumSquare("x", ...).as_("reduction")) | P.Sqrt(P.ReduceSum(_square("x"), ...).as_("reduction")),
+    numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[2,4] x) => (float[2,1] y) <int64[1] axes = {1}> { a = ReduceSumSquare(x, axes) y = Sqrt(a) }"
+    ),
+)
+def euclidean(rw: Rewriter, reduction: Op, x: Value, two: Value | None) -> Value:
+    """Sqrt(ReduceSumSquare(x)) -> ReduceL2(x)
+
+    Applies to floating-point numbers. By the clause of the operator; its sum may be rounded otherwise.
+    """
+    keep_shape(x, two)
+    return _reduced(rw, "ReduceL2", x, reduction)
+
+
+@rule(
+    P.ReduceSum(P.Abs("x"), ...).as_("reduction"),
+    numerics=Numerics.ROUNDING,
+    example=example("(float[2,4] x) => (float[2,1] y) <int64[1] axes = {1}> { a = Abs(x) y = ReduceSum(a, axes) }"),
+)
+def absolute(rw: Rewriter, reduction: Op, x: Value) -> Value:
+    """ReduceSum(Abs(x)) -> ReduceL1(x)
+
+    Applies to floating-point numbers. By the clause of the operator; its sum may be rounded otherwise.
+    """
+    return _reduced(rw, "ReduceL1", x, reduction)
+
+
+@rule(
+    P.Log(P.ReduceSum(P.Exp("x"), ...).as_("reduction")),
+    numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[2,4] x) => (float[2,1] y) <int64[1] axes = {1}> { a = Exp(x) b = ReduceSum(a, axes) y = Log(b) }"
+    ),
+)
+def log_sum_exp(rw: Rewriter, reduction: Op, x: Value) -> Value:
+    """Log(ReduceSum(Exp(x))) -> ReduceLogSumExp(x)
+
+    Applies to floating-point numbers. By the clause of the operator; rounded otherwise, and finite where Exp is not.
+    """
+    return _reduced(rw, "ReduceLogSumExp", x, reduction)
+
+
+@rule(
+    P.Log(_sum),
+    numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[2,4] x) => (float[2,1] y) <int64[1] axes = {1}> "
+        "{ p = Abs(x) a = Add(p, p) b = ReduceSum(a, axes) y = Log(b) }"
+    ),
+)
+def log_sum(rw: Rewriter, reduction: Op, x: Value) -> Value:
+    """Log(ReduceSum(x)) -> ReduceLogSum(x)
+
+    Applies to floating-point numbers but those that Exp has made, of which there is another operator. By the clause
+    of the operator; its sum may be rounded otherwise.
+    """
+    if x.producer is not None and x.producer.op_type == "Exp":
+        raise RejectError("it is the logarithm of a sum of exponentials")
+    return _reduced(rw, "ReduceLogSum", x, reduction)
+
+
+@rule(
+    P.Sqrt(P.Add(_square("a"), _square("b"))),
+    numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[2,4,3] x) => (float[2,2,3] y) <float two = {2}> "
+        "{ a, b = Split <axis = 1, num_outputs = 2> (x) c = Pow(a, two) d = Pow(b, two) e = Add(c, d) y = Sqrt(e) }"
+    ),
+)
+def magnitude(rw: Rewriter, a: Value, b: Value, two: Value | None) -> Value:
+    """Sqrt(a**2 + b**2) -> ReduceL2(Reshape(x, [..., 2, n, ...])), for a, b the halves of x along an axis
+
+    Applies to halves that nothing else uses, made by one Split or two Slices, if at most one size after the axis is
+    not known: the modulus of numbers whose real and imaginary parts stand side by side. The sum may be rounded
+    otherwise.
+    """
+    keep_shape(a, two)
+    x, axis = _halved(a, b)
+    shape = shape_of(x)
+    if shape is None or dtype_of(x) not in _TYPES:
+        raise RejectError("the rank is not known, or ONNX Runtime has no kernel for the element type")
+    whole, rest = shape[axis], shape[axis + 1 :]
+    if not isinstance(whole, int) or whole < 2 or sum(not isinstance(d, int) for d in rest) > 1 or 0 in shape:
+        raise RejectError("the sizes are not known")
+    sizes = [0] * axis + [2, whole // 2] + [d if isinstance(d, int) else -1 for d in rest]
+    result: Value = rw.ReduceL2(rw.Reshape(x, sizes), [axis], keepdims=0)
+    return result
+
+
+def _halved(a: Value, b: Value) -> tuple[Value, int]:
+    """What two values are the halves of, in either order, and along which axis.
+
+    Raises:
+        RejectError: they are not, or are used elsewhere too.
+    """
+    parts = [_part(v) for v in (a, b)]
+    (x, axis, begin, end), (y, other, first, last) = sorted(parts, key=lambda p: p[2])
+    shape = shape_of(x)
+    if x is not y or axis != other or begin or end != first or shape is None or 2 * end != last or last != shape[axis]:
+        raise RejectError("they are not the halves of one value")
+    return x, axis
+
+
+def _part(value: Value) -> tuple[Value, int, int, int]:
+    """What a value is a part of: along which axis, from where, to where."""
+    op = value.producer
+    data = None if op is None else op.input(0)
+    shape = None if data is None else shape_of(data)
+    if op is None or data is None or shape is None or op.domain or value.is_output:
+        raise RejectError("no parts of a value")
+    if value.graph is None or len(dict.fromkeys(value.graph.users(value))) != 1:
+        raise RejectError("a part is used elsewhere")
+    if op.op_type == "Split" and len(op.outputs) == 2 and None not in op.outputs:
+        axis = ops.attribute(op, "axis") % len(shape)
+        own = shape_of(value)
+        size, whole = None if own is None else own[axis], shape[axis]
+        if isinstance(size, int) and isinstance(whole, int):
+            return (data, axis, 0, size) if op.outputs[0] is value else (data, axis, whole - size, whole)
+    if op.op_type == "Slice":
+        return _sliced(op, data, shape)
+    raise RejectError("no parts of a value")
+
+
+def _sliced(op: Op, data: Value, shape: tuple[Any, ...]) -> tuple[Value, int, int, int]:
+    starts, ends, axes, steps = (ops.ints(op, n) for n in ("starts", "ends", "axes", "steps"))
+    if axes is None and ops.has_operand(op, "axes"):
+        raise RejectError("the axes are not constant")
+    axes = (0,) if axes is None else axes
+    if starts is None or ends is None or not len(starts) == len(ends) == len(axes) == 1:
+        raise RejectError("no slice along one axis")
+    if (steps is None and ops.has_operand(op, "steps")) or steps not in (None, (1,)):
+        raise RejectError("a slice with steps")
+    axis = axes[0] % len(shape)
+    whole = shape[axis]
+    if not isinstance(whole, int):
+        raise RejectError("the size is not known")
+    begin, end = (min(max(k + whole if k < 0 else k, 0), whole) for k in (starts[0], ends[0]))
+    return data, axis, begin, end
+
+
+def _reduced(rw: Rewriter, op_type: str, x: Value, like: Op) -> Value:
+    """Another reduction of `x` over the same axes.
+
+    Raises:
+        RejectError: ONNX Runtime has no kernel for the element type.
+    """
+    if dtype_of(x) not in _TYPES:
+        raise RejectError("not known to be of a floating-point type that ONNX Runtime reduces")
+    attrs: dict[str, Any] = {n: a for n, a in like.attrs.items() if n in ("keepdims", "noop_with_empty_axes")}
+    axes = ops.operands(like)[1] if ops.has_operand(like, "axes") else None
+    if like.attr("noop_with_empty_axes", 0) and axes is None:
+        raise RejectError(f"{like.label} reduces nothing")
+    result: Value = rw.op(op_type, x, axes, **attrs)
+    return result
