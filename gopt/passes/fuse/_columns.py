@@ -47,7 +47,8 @@ def make_columns(plan: Plan, value: Value, factor: float, user: Op) -> None:
     for move in above[:0:-1]:
         digits = _moved(move, digits)
     mask = _mask(pick, result, digits)
-    plan.mapping[data] = _scaled(plan, data, np.where(mask, factor, 1.0))
+    product, factors = data, np.where(mask, factor, 1.0)
+    plan.later(product, lambda: _scaled(plan, product, factors))
 
 
 def _pick_above(value: Value, user: Op) -> tuple[Op, Value]:

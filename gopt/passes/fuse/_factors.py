@@ -53,6 +53,7 @@ class Plan:
         self.rw = Rewriter(graph, root)
         self.mapping: dict[Value, Value] = {}
         self._touched: dict[Op, None] = {root: None}
+        self._later: list[tuple[Value, Callable[[], Value]]] = []
 
     def now(self, value: Value) -> Value:
         """What stands for a value at present."""
@@ -60,19 +61,35 @@ class Plan:
             value = self.mapping[value]
         return value
 
-    def is_sound(self) -> bool:
-        """True if no new op takes what goes."""
+    def clear(self) -> None:
+        """Forget the way taken so far."""
+        self._touched = {self.rw.root: None}
+        self._later.clear()
+
+    def later(self, old: Value, make: Callable[[], Value]) -> None:
+        """Note how to make what takes the place of a value."""
+        self._later.append((old, make))
+
+    def build(self) -> bool:
+        """Make the new weights and ops, once it is known that there is a way; false if a new op would take what goes.
+
+        Raises:
+            RejectError: a constant can't be had in its type.
+        """
+        for old, make in self._later:
+            self.mapping[old] = make()
+        self.mapping = {old: self.now(new) for old, new in self.mapping.items()}
         gone = self.mapping.keys()
         return all(v not in gone for op in self.rw.staged for v in op.inputs)
 
     @contextmanager
     def _attempt(self) -> Any:
-        mapping, touched, staged = dict(self.mapping), dict(self._touched), len(self.rw.staged)
+        touched, later = dict(self._touched), len(self._later)
         try:
             yield
         except RejectError:
-            self.mapping, self._touched = mapping, touched
-            del self.rw.staged[staged:]
+            self._touched = touched
+            del self._later[later:]
             raise
 
     def _first(self, *ways: Callable[[], None]) -> None:
@@ -126,10 +143,10 @@ class Plan:
         first, second = (operands[k] if k < len(operands) else None for k in (0, 1))
         if _passes(op, factor):
             self._make_operand(op, first, factor)
-        elif kind in ("Conv", "ConvTranspose"):
-            self.mapping[value] = mapped_after(self.rw, op, Affine(np.array([factor])))
+        elif kind in ("Conv", "ConvTranspose") and _is_constant(second) and _is_constant(op.input(2)):
+            self.later(value, lambda: mapped_after(self.rw, op, Affine(np.array([factor]))))
         elif kind == "Gemm":
-            self.mapping[value] = Product.of(op).then(self.rw, Affine(np.array(factor))).gemm(self.rw)
+            self.later(value, lambda: Product.of(op).then(self.rw, Affine(np.array(factor))).gemm(self.rw))
         elif kind == "MatMul":
             self._first(*(lambda k=k: self._make_factor(op, k, factor, dtype) for k in (1, 0)))
         elif kind in ("Mul", "Div"):
@@ -161,35 +178,37 @@ class Plan:
         if operand.const is None:
             self.make(operand, factor, op)
         else:
-            self._replace_operand(op, slot, self._scaled_weights(operand, factor))
+            self._replace_operand(op, slot, lambda: self._scaled_weights(operand, factor))
 
     def _make_constant(self, op: Op, slot: int, factor: float, dtype: DType) -> None:
         operand = op.inputs[slot]
         if operand is None or operand.const is None:
             raise RejectError("it is not constant")
-        self._replace_operand(op, slot, self._times(operand, factor, dtype, is_factor=True))
+        self._replace_operand(op, slot, lambda: self._times(operand, factor, dtype, is_factor=True))
 
     def _make_all(self, op: Op, value: Value, factor: float, dtype: DType, but: int | None = None) -> None:
         """Have all operands (but one) made so."""
-        news = list(op.inputs)
+        news: dict[int, Callable[[], Value]] = {}
         for slot, operand in enumerate(op.inputs):
             if operand is not None and slot != but:
                 if operand.const is not None:
-                    news[slot] = self._times(operand, factor, dtype)
+                    news[slot] = lambda c=operand: self._times(c, factor, dtype)  # type: ignore[misc]
                 else:
                     self.make(operand, factor, op)
-        if news != list(op.inputs):
+        if news:
             self._remake(op, value, news)
 
     def _make_norm(self, op: Op, value: Value, factor: float) -> None:
-        news = list(op.inputs)
+        news: dict[int, Callable[[], Value]] = {}
         if len([v for v in op.outputs if v is not None]) != 1:
             raise RejectError(f"{op.label} has further results")
         for slot in (1, 2):
             operand = op.input(slot)
+            if not _is_constant(operand):
+                raise RejectError(f"{op.label} has computed parameters")
             dtype = None if operand is None else dtype_of(operand)
             if operand is not None and dtype is not None:
-                news[slot] = self._times(operand, factor, dtype, is_factor=slot == 1)
+                news[slot] = lambda c=operand, d=dtype, first=slot == 1: self._times(c, factor, d, first)  # type: ignore[misc]
         self._remake(op, value, news)
 
     # -- downwards -----------------------------------------------------------------------------------------------------
@@ -215,10 +234,11 @@ class Plan:
         kind = op.op_type
         if slot == 0 and _passes(op, factor):
             self._take_results(op, factor)
-        elif slot == 0 and kind in ("Conv", "ConvTranspose"):
-            self.mapping[op.result] = mapped_before(self.rw, op, self.now(value), Affine(np.array([factor])))
+        elif slot == 0 and kind in ("Conv", "ConvTranspose") and _is_constant(op.inputs[1]):
+            affine = Affine(np.array([factor]))
+            self.later(op.result, lambda: mapped_before(self.rw, op, self.now(value), affine))
         elif slot < 2 and kind == "Gemm":
-            self.mapping[op.result] = self._gemm_of(op, slot, factor)
+            self.later(op.result, lambda: self._gemm_of(op, slot, factor))
         elif kind in ("MatMul", "Mul"):
             self._take_product(op, 1 - slot, dtype, factor, factor)
         elif kind == "Div":
@@ -245,9 +265,9 @@ class Plan:
         if operand.const is None:
             self.take(op.result, result_factor)
         elif op.op_type == "MatMul":
-            self._replace_operand(op, other, self._scaled_weights(operand, constant_factor))
+            self._replace_operand(op, other, lambda: self._scaled_weights(operand, constant_factor))
         else:
-            self._replace_operand(op, other, self._times(operand, constant_factor, dtype, is_factor=True))
+            self._replace_operand(op, other, lambda: self._times(operand, constant_factor, dtype, is_factor=True))
 
     def _gemm_of(self, op: Op, slot: int, factor: float) -> Value:
         product = Product.of(op)
@@ -273,16 +293,24 @@ class Plan:
         ones = np.full((1,) * len(tensor.shape), factor)
         return self.rw.const(multiplied(tensor.numpy(), ones, tensor.dtype), name=weights.name)
 
-    def _replace_operand(self, op: Op, slot: int, new: Value) -> None:
-        news = list(op.inputs)
-        news[slot] = new
-        self._remake(op, op.result, news)
+    def _replace_operand(self, op: Op, slot: int, new: Callable[[], Value]) -> None:
+        self._remake(op, op.result, {slot: new})
 
-    def _remake(self, op: Op, value: Value, news: list[Value | None]) -> None:
-        """The op with other operands, which are those that now stand for the given ones."""
-        current = [None if v is None else self.now(v) for v in news]
-        attrs: dict[str, Any] = dict(op.attrs)
-        self.mapping[value] = self.rw.op(op.op_type, *current, name=op.name, **attrs)
+    def _remake(self, op: Op, value: Value, news: dict[int, Callable[[], Value]]) -> None:
+        """The op with new constants among its operands, the others being what then stands for them."""
+
+        def make() -> Value:
+            operands = [None if v is None else news[k]() if k in news else self.now(v) for k, v in enumerate(op.inputs)]
+            attrs: dict[str, Any] = dict(op.attrs)
+            result: Value = self.rw.op(op.op_type, *operands, name=op.name, **attrs)
+            return result
+
+        self.later(value, make)
+
+
+def _is_constant(value: Value | None) -> bool:
+    """True if it is absent, too."""
+    return value is None or value.const is not None
 
 
 def _passes(op: Op, factor: float) -> bool:

@@ -51,9 +51,10 @@ class Factors(Pass):
             plan = Plan(graph, op)
             try:
                 way(plan, op, data, factor)
+                is_sound = plan.build()
             except RejectError:
                 continue
-            if plan.is_sound() and ctx.replace(self.name, plan.mapping, plan.rw.staged, numerics=self.numerics):
+            if is_sound and ctx.replace(self.name, plan.mapping, plan.rw.staged, numerics=self.numerics):
                 return plan.rw.staged
         return ()
 
@@ -81,10 +82,9 @@ def _above(plan: Plan, op: Op, data: Value, factor: float) -> None:
     try:
         plan.make(data, factor, op, alone=False)
     except RejectError:
-        fresh = Plan(plan.rw.graph, op)
-        make_columns(fresh, data, factor, op)
-        plan.rw, plan.mapping = fresh.rw, fresh.mapping
-    plan.mapping[op.result] = plan.now(data)
+        plan.clear()
+        make_columns(plan, data, factor, op)
+    plan.mapping[op.result] = data
 
 
 def _below(plan: Plan, op: Op, data: Value, factor: float) -> None:
