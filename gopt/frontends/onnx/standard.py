@@ -6,9 +6,23 @@ from functools import cache
 from typing import Any
 
 from ...errors import GoptError
-from ...ir import DType, Function, MapType, Op, OptionalType, SequenceType, SparseTensorType, TensorType, Type, Value
+from ...ir import (
+    DType,
+    Function,
+    MapType,
+    Model,
+    Op,
+    OptionalType,
+    SequenceType,
+    SparseTensorType,
+    TensorType,
+    Type,
+    Value,
+)
 from ...ops.reference import attribute_proto
 from . import load
+from .models import TRAINING
+from .notes import ModelNote
 
 
 def newest_opset() -> int:
@@ -27,6 +41,11 @@ def released_ir_version(opset: int) -> int:
 
     rows = [row for row in helper.VERSION_TABLE if row[2] <= opset]
     return max((int(row[1]) for row in rows), default=3)
+
+
+def has_training(model: Model) -> bool:
+    """True if the file held `training_info`: graphs that are passed on unread."""
+    return isinstance(model.extras, ModelNote) and any(number == TRAINING for number, _, _ in model.extras.rest)
 
 
 def type_complaint(op: Op, version: int) -> str:

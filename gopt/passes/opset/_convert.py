@@ -13,7 +13,7 @@ from ...rewrite import Numerics
 from ._newer import decomposed
 from ._older import modernized
 from ._respell import reads_alike, respelled, since, with_references
-from ._stage import Made, Target
+from ._stage import Made, Target, settled
 
 
 def converted(op: Op, target: Target) -> Made | None:
@@ -85,10 +85,10 @@ def _by_function(op: Op, target: Target, reason: NotAvailable) -> Made:
         results = [clone_value(v, scratch, mapping) for v in body.outputs[: len(op.outputs)]]
     except KeyError:
         raise reason from None
-    return _settled(op, target, reason, clones, results)
+    return _brought(op, target, reason, clones, results)
 
 
-def _settled(
+def _brought(
     op: Op, target: Target, reason: NotAvailable, clones: Sequence[Op], results: Sequence[Value | None]
 ) -> Made:
     """The copies of a function's ops at the target."""
@@ -108,12 +108,4 @@ def _settled(
             continue
         staged += made.staged
         moved.update((a, b) for a, b in zip(clone.outputs, made.results) if a is not None and b is not None)
-    made_here = {v: None for o in staged for v in o.outputs if v is not None}
-    wanted = [None if v is None else moved.get(v, v) for v in results]
-    given = [new if old is not None else None for old, new in zip(op.outputs, wanted)]
-    present = [v for v in given if v is not None]
-    if len(set(present)) < len(present) or any(v not in made_here for v in present):
-        raise reason
-    if staged:
-        staged[-1].name = op.name
-    return Made(tuple(given), staged, Numerics.ROUNDING)
+    return settled(op, [None if v is None else moved.get(v, v) for v in results], staged, Numerics.ROUNDING)

@@ -13,6 +13,7 @@ from typing import Any
 from ...ir import DType, Op, Value
 from ...ops import NotAvailable, attribute
 from ...rewrite import Numerics
+from . import _movement
 from ._older import normalized_groups
 from ._stage import Made, Results, Stage, Target
 
@@ -162,6 +163,18 @@ def _clip(rw: Stage, op: Op) -> Results:
     return x if high is None else rw.Min(x, high)
 
 
+def _extreme_of_integers(rw: Stage, op: Op) -> Results:
+    """Max, Min of integers (since 12) -> Where(Greater(a, b), a, b), Where(Less(a, b), a, b)"""
+    found = rw.operand(0)
+    if not rw.element(found).is_integer or len(op.inputs) < 2:
+        raise NotAvailable(f"{op.op_type} of this type")
+    for place in range(1, len(op.inputs)):
+        other = rw.operand(place)
+        test = rw.op("Greater" if op.op_type == "Max" else "Less", found, other)
+        found = rw.Where(test, found, other)
+    return found
+
+
 def _cast_like(rw: Stage, op: Op) -> Results:
     """CastLike(x, like) -> Cast(x) to the type of like"""
     x, like = rw.operand(0), rw.operand(1)
@@ -202,67 +215,7 @@ def _power(rw: Stage, op: Op) -> Results:
     return rw.Pow(x, rw.Cast(y, to=int(rw.element(x))))
 
 
-# -- shapes and movement ---------------------------------------------------------------------------------------------
-
-
-def _shape(rw: Stage, op: Op) -> Results:
-    """Shape(x, start, end) -> Slice(Shape(x), start, end)"""
-    start, end = attribute(op, "start"), attribute(op, "end")
-    last = (1 << 63) - 1 if end is None else end
-    return rw.Slice(rw.Shape(rw.operand(0)), [start], [last], [0])
-
-
-def _trilu(rw: Stage, op: Op) -> Results:
-    """Trilu(x, k) -> Where(column - row >= k, x, 0), for the lower triangle Where(column - row <= k, x, 0)"""
-    x, k = rw.operand(0), rw.optional(1)
-    sizes = rw.Shape(x)
-    zero, one = rw.const(0, DType.INT64), rw.const(1, DType.INT64)
-    rows, columns = (rw.Range(zero, rw.Gather(sizes, rw.const(n, DType.INT64)), one) for n in (-2, -1))
-    away = rw.Sub(columns, rw.Unsqueeze(rows, [1]))
-    k = zero if k is None else rw.Reshape(k, rw.const([], DType.INT64))
-    beyond = rw.Less(away, k) if attribute(op, "upper") else rw.Greater(away, k)
-    return rw.Where(beyond, rw.scalar(0, x), x)
-
-
-def _resize(rw: Stage, op: Op) -> Results:
-    """Resize of some axes (since 18) -> Resize of all, the others by 1"""
-    x, axes = rw.operand(0), attribute(op, "axes")
-    scales, sizes = rw.optional(2), rw.optional(3)
-    if axes is None or attribute(op, "keep_aspect_ratio_policy") != "stretch" or rw.optional(1) is not None:
-        raise NotAvailable("this form of Resize")
-    rank = rw.rank(x)
-    keywords: dict[str, Any] = {n: attribute(op, n) for n in _RESIZE}
-    where = rw.const([a % rank for a in axes], DType.INT64)
-    if sizes is not None:
-        sizes = rw.ScatterElements(rw.shape_of(x), where, sizes)
-        scales = None
-    else:
-        if scales is None or scales.const is None:
-            raise NotAvailable("Resize of some axes by computed scales")
-        spread = [1.0] * rank
-        for axis, factor in zip(axes, scales.const.numpy().reshape(-1).tolist()):
-            spread[axis] = factor
-        scales = rw.const(spread, DType.FLOAT)
-    return rw.Resize(x, None, scales, sizes, **keywords)
-
-
-_RESIZE = (
-    "antialias",
-    "coordinate_transformation_mode",
-    "cubic_coeff_a",
-    "exclude_outside",
-    "extrapolation_value",
-    "mode",
-    "nearest_mode",
-)
-
-
-def _scatter_elements(rw: Stage, op: Op) -> Results:
-    """ScatterElements below 11 is called Scatter, and above it the other way round"""
-    if attribute(op, "reduction") not in (None, "none"):
-        raise NotAvailable("Scatter that reduces")
-    name = "ScatterElements" if rw.version >= 11 else "Scatter"
-    return rw.op(name, *(rw.operand(k) for k in range(3)), axis=attribute(op, "axis"))
+# -- products -----------------------------------------------------------------------------------------------------------
 
 
 def _gemm(rw: Stage, op: Op) -> Results:
@@ -279,9 +232,10 @@ _Adapter = Callable[[Stage, Op], Results]
 _NEWER: dict[str, tuple[_Adapter, Numerics]] = {
     **dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax"), (_softmax, Numerics.ROUNDING)),
     **dict.fromkeys(("GreaterOrEqual", "LessOrEqual"), (_or_equal, Numerics.EXACT)),
+    **dict.fromkeys(("Max", "Min"), (_extreme_of_integers, Numerics.EXACT)),
     **dict.fromkeys(("ReduceMax", "ReduceMin"), (_extreme, Numerics.EXACT)),
     **dict.fromkeys(("ReduceSum", "ReduceMean", "ReduceProd"), (_reduce_nothing, Numerics.EXACT)),
-    **dict.fromkeys(("Scatter", "ScatterElements"), (_scatter_elements, Numerics.EXACT)),
+    **dict.fromkeys(("Scatter", "ScatterElements"), (_movement.scatter_elements, Numerics.EXACT)),
     "CastLike": (_cast_like, Numerics.EXACT),
     "Celu": (_celu, Numerics.ROUNDING),
     "Clip": (_clip, Numerics.FINITE),
@@ -294,8 +248,9 @@ _NEWER: dict[str, tuple[_Adapter, Numerics]] = {
     "Mish": (_mish, Numerics.ROUNDING),
     "Pow": (_power, Numerics.ROUNDING),
     "RMSNormalization": (_rms_norm, Numerics.ROUNDING),
-    "Resize": (_resize, Numerics.ROUNDING),
-    "Shape": (_shape, Numerics.EXACT),
+    "Reshape": (_movement.reshape, Numerics.EXACT),
+    "Resize": (_movement.resize, Numerics.ROUNDING),
+    "Shape": (_movement.shape, Numerics.EXACT),
     "Swish": (_swish, Numerics.ROUNDING),
-    "Trilu": (_trilu, Numerics.EXACT),
+    "Trilu": (_movement.trilu, Numerics.EXACT),
 }

@@ -10,7 +10,8 @@ from ...ops.contents import entries
 from ...ops.schemas import Schema
 from ...ops.versions import CHANGED
 from ...ops.view import MOVED, RENAMED, defaults_at, spelled_as_attribute
-from ._stage import Made, Target
+from ...rewrite import Numerics
+from ._stage import Made, Target, settled
 
 
 def since(known: Schema, version: int) -> int:
@@ -41,7 +42,7 @@ def respelled(op: Op, target: Target) -> Made | None:
     why = complaint(made) or type_complaint(op if same else made, target.version) or value_complaint(made)
     if why:
         raise NotAvailable(f"{op.op_type} would not do at version {target.version}: {why}")
-    return None if same else Made(made.outputs, [made])
+    return None if same else settled(op, made.outputs, [made], Numerics.EXACT)
 
 
 def _inputs(op: Op) -> tuple[Value | None, ...]:

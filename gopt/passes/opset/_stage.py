@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any, cast
 
 from ...frontends.onnx.standard import type_complaint
 from ...ir import DType, Graph, Op, TensorType, Value
 from ...ops import NotAvailable, operands
 from ...rewrite import Numerics, Rewriter
+from ...rewrite.context import contradiction
 
 Results = Any
 """What an adapter returns: a value for the only result, or a value (None if omitted) for each."""
@@ -117,10 +120,30 @@ class Stage(Rewriter):
         Raises:
             NotAvailable: one does not.
         """
-        values = (results,) if isinstance(results, Value) else tuple(results)
         for op in self.staged:
             if why := type_complaint(op, self.version):
                 raise NotAvailable(f"{op.op_type} would not do at version {self.version}: {why}")
-        if self.staged:
-            self.staged[-1].name = self.root.name
-        return Made(values, self.staged, numerics)
+        values = (results,) if isinstance(results, Value) else tuple(results)
+        return settled(self.root, values, self.staged, numerics)
+
+
+def settled(op: Op, results: Sequence[Value | None], staged: list[Op], numerics: Numerics) -> Made:
+    """What was staged for an op, once its results are known to be of their own and of the old types.
+
+    Raises:
+        NotAvailable: they are not.
+    """
+    values = tuple(new if old is not None else None for old, new in zip_longest(op.outputs, results))
+    fresh = {v for made in staged for v in made.outputs}
+    present = [v for v in values if v is not None]
+    if len(set(present)) < len(present) or not fresh.issuperset(present):
+        raise NotAvailable(f"{op.op_type} would give what something else gives")
+    for old, new in zip(op.outputs, values):
+        if old is None:
+            continue
+        if new is None:
+            raise NotAvailable(f"{op.op_type} would not give {old.name!r}")
+        if why := contradiction(old.type, new.type):
+            raise NotAvailable(f"{op.op_type} would give {old.name!r} otherwise: {why}")
+    staged[-1].name = op.name
+    return Made(values, staged, numerics)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ... import analysis
-from ...errors import ModelError
-from ...frontends.onnx.standard import newest_opset, released_ir_version
+from ...errors import ModelError, TargetError
+from ...frontends.onnx.standard import has_training, newest_opset, released_ir_version
 from ...ir import DType, Graph, Model, Op, Role
 from ...ops import NotAvailable, complaint
 from ...rewrite import Numerics
@@ -73,9 +73,12 @@ def plan(model: Model, to: int) -> Plan:
 
     Raises:
         NotAvailable: there is no such version.
+        TargetError: the model holds nodes that gopt does not read.
     """
     if not 1 <= to <= newest_opset():
         raise NotAvailable(f"there is no opset {to}; the installed onnx knows 1 to {newest_opset()}")
+    if has_training(model) and model.opsets.get("", to) != to:
+        raise TargetError("the model holds graphs for training (training_info), which gopt does not convert")
     found = Plan(to, model.opsets.get("", 0), _ir_version(model, to))
     for where, graph in _scopes(model):
         if graph.opsets.get("", to) == to:
@@ -110,6 +113,9 @@ def _consider(found: Plan, op: Op, where: str, target: Target, model: Model) -> 
         made = converted(op, target)
     except NotAvailable as error:
         found.blockers.append(Blocker(op, where, str(error)))
+        return
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        found.blockers.append(Blocker(op, where, "it is malformed"))
         return
     if made is not None:
         found.steps.append(Step(op, made))
