@@ -12,6 +12,7 @@ MODULES = (
     "norm",
     "softmax",
     "logic",
+    "masks",
     "batchnorm",
     "conv",
     "pool",
