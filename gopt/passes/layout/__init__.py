@@ -2,4 +2,16 @@
 
 from __future__ import annotations
 
-MODULES = ("transpose", "reshape", "reduce", "gather", "slices", "concat", "split", "expand", "pads")
+MODULES = (
+    "transpose",
+    "reshape",
+    "reduce",
+    "gather",
+    "slices",
+    "concat",
+    "split",
+    "expand",
+    "repeat",
+    "pads",
+    "products",
+)

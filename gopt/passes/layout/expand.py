@@ -104,35 +104,6 @@ def _refuse_repeats(expand: Op, before: tuple[object, ...], after: tuple[object,
 
 
 @rule(
-    P.Expand("x", "shape").as_("op"),
-    example=example(
-        "(float[N,1,3] x) => (float[N,4,3] y) <int64[1] first = {0}, int64[1] one = {1}, int64[2] rest = {4, 3}> "
-        "{ s = Shape(x) n = Slice(s, first, one) t = Concat<axis = 0>(n, rest) y = Expand(x, t) }"
-    ),
-)
-def computed(rw: Rewriter, op: Op, x: Value, shape: Value) -> Value:
-    """Expand(x, [dim of x in this place, n, ...]) -> Expand(x, [1, n, ...])
-
-    Applies to a shape that is computed, if each dim of the result is a known number or provably x's in the same place.
-    Exact: a dim of 1 leaves that of x as it is.
-    """
-    if shape.const is not None:
-        raise RejectError("the shape is constant")
-    before, after = known_shape(x), known_shape(op.result)
-    lead = len(after) - len(before)
-    wanted = []
-    for axis, dim in enumerate(after):
-        if isinstance(dim, int):
-            wanted.append(dim)
-        elif axis >= lead and before[axis - lead] == dim:
-            wanted.append(1)
-        else:
-            raise RejectError("a dim is known neither from x nor as a number")
-    found: Value = rw.Expand(x, wanted, name=op.name)
-    return found
-
-
-@rule(
     P.op(*_UNARY)(P.Expand("x", "shape").as_("expand"), ...).as_("op"),
     example=example(
         "(float[N,1,3] x) => (float[N,4,3] y) <int64[3] shape = {1, 4, 1}> { a = Expand(x, shape) y = Exp(a) }"

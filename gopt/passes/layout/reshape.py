@@ -7,32 +7,9 @@ from ...ir import Op, Value
 from ...ops.contents import entries
 from ...rewrite import P, RejectError, Rewriter, rule
 from ..example import example
-from ._shapes import RESHAPES, counted, infers, known_shape, reshaped, target_of
+from ._shapes import RESHAPES, counted, infers, known_shape, reshaped
 
 _RESHAPES = P.op(*RESHAPES)
-
-
-@rule(
-    P.Reshape("x", "shape", ...).as_("op"),
-    example=example(
-        "(float[N,4,3] x) => (float[M,P] y) <int64[1] begin = {0}, int64[1] end = {1}, int64[1] most = {12}> "
-        "{ s = Shape(x) n = Slice(s, begin, end) shape = Concat<axis = 0>(n, most) y = Reshape(x, shape) }"
-    ),
-)
-def computed(rw: Rewriter, op: Op, x: Value, shape: Value) -> Value:
-    """Reshape(x, [dim of x in this place, n, ...]) -> Reshape(x, [0, n, ...])
-
-    Applies to a shape that is computed, if each dim of the result is a known positive number or provably x's in the
-    same place, but for one, which then is -1. Next to dims that are copied there is a -1 only if there was one before,
-    because no dim can be inferred where another one is 0. Exact.
-    """
-    if shape.const is not None:
-        raise RejectError("the shape is constant")
-    target = target_of(known_shape(x), known_shape(op.result), infers(op))
-    if target is None:
-        raise RejectError("the shape cannot be written down")
-    found: Value = rw.Reshape(x, target, name=op.name)
-    return found
 
 
 @rule(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ...ir import Op, Shape, Value
-from ...ops.contents import entries, shape_slice
+from ...ops.contents import shape_slice
 from ...rewrite import P, RejectError, Rewriter, rule
 from ..example import example
-from ._shapes import axis_of, counted, known_shape
+from ._shapes import axis_of, known_shape
 from ._slices import END, Bounds, make_slice, only_axis, operand_of, sliced
 
 _slice = P.Slice("x", P.const(), P.const(), ...)
@@ -99,34 +99,3 @@ def of_shape(rw: Rewriter, op: Op, shape: Op, x: Value) -> Value:
         raise RejectError("it takes nothing, or not all in a row")
     found: Value = rw.Shape(x, start=dims.start + start, end=dims.start + end, name=op.name)
     return found
-
-
-@rule(
-    P.Slice("x", P.const(), "ends", P.const(), ...).as_("op"),
-    example=example(
-        "(float[N,2] x) => (float[M,2] y) <int64[1] one = {1}, int64[1] axis = {0}> "
-        "{ s = Shape(x) n = Gather(s, axis) y = Slice(x, one, n, axis) }"
-    ),
-)
-def to_the_end(rw: Rewriter, op: Op, x: Value, ends: Value) -> Value:
-    """Slice(x, start, dim of x, axis) -> Slice(x, start, the largest number, axis)
-
-    Applies to ends that are computed, each of which is known to be a number or the very dim of x, to steps that count
-    forwards. Exact.
-    """
-    starts, axes = rw.ints(op, "starts"), rw.ints(op, "axes")
-    steps = rw.ints(op, "steps") if len(op.inputs) > 4 and op.inputs[4] is not None else (1,)
-    wanted = entries(ends)
-    if ends.const is not None or starts is None or axes is None or steps is None or wanted is None:
-        raise RejectError("the ends are constant, or nothing is known of the parameters")
-    if not len(starts) == len(axes) == len(wanted) or min(steps) < 1:
-        raise RejectError("the parameters do not fit together, or count backwards")
-    shape = known_shape(x)
-    counted(axes, len(shape))
-    known = []
-    for axis, end in zip(axes, wanted):
-        if not isinstance(end, int) and end != shape[axis]:
-            raise RejectError("an end is not known to be the end")
-        known.append(end if isinstance(end, int) else END)
-    result: Value = rw.Slice(x, list(starts), known, list(axes), list(steps) if steps != (1,) else None, name=op.name)
-    return result

@@ -10,7 +10,7 @@ from gopt.rewrite import Numerics, Rule
 
 from ..clean.rewriting import rewrite
 
-FILES = ("reshape", "reduce", "gather", "slices", "concat", "split", "expand", "pads")
+FILES = ("reshape", "reduce", "gather", "slices", "concat", "split", "expand", "repeat", "pads", "products")
 RULES = [rule for file in FILES for rule in REGISTRY.find(f"layout.{file}") if isinstance(rule, Rule)]
 
 
@@ -40,24 +40,6 @@ END = str(2**63 - 1)
 # By the rule that is applied: the graph, and the ops that are left.
 FIRES = {
     # -- reshape --
-    "computed: copied dims": (
-        "reshape.computed",
-        f"{NM} => (float y) {axes(o='0', t='2', r='2 3')} "
-        "{ s = Shape(x) p = Slice(s, o, t) c = Concat<axis = 0>(p, r) y = Reshape(x, c) }",
-        ["Reshape"],
-    ),
-    "computed: one dim that is no copy": (
-        "reshape.computed",
-        f"{N} => (float y) {axes(o='0', r='24')} "
-        "{ s = Shape(x) n = Gather(s, o) c = Concat<axis = 0>(r, n) t = Transpose(x) y = Reshape(t, c) }",
-        ["Transpose", "Reshape"],
-    ),
-    "computed: an inferred dim beside copied ones": (
-        "reshape.computed",
-        f"{NM} => (float y) {axes(o='0', r='-1')} "
-        "{ s = Shape(x) n = Gather(s, o) c = Concat<axis = 0>(n, r) y = Reshape(x, c) }",
-        ["Reshape"],
-    ),
     "chain: Unsqueezes": (
         "reshape.chain",
         f"{NM} => (float y) {axes(a='1', b='0 3')} {{ p = Unsqueeze(x, a) y = Unsqueeze(p, b) }}",
@@ -230,11 +212,6 @@ FIRES = {
         "{ c = Concat<axis = 0>(a, b) y = Slice(c, i, e) }",
         ["Slice"],
     ),
-    "to the end": (
-        "slices.to_the_end",
-        f"{N} => (float y) {axes(o='0', i='1')} {{ s = Shape(x) n = Gather(s, o) y = Slice(x, i, n, o) }}",
-        ["Slice"],
-    ),
     # -- concat --
     "flatten: any operand": (
         "concat.flatten",
@@ -354,16 +331,43 @@ FIRES = {
         f"(float[1,6] x) => (float y) {axes(r='2 1 1', t='2 3 1')} {{ p = Expand(x, r) y = Expand(p, t) }}",
         ["Expand"],
     ),
-    "computed: ones": (
-        "expand.computed",
-        f"(float[N,1] x) => (float y) {axes(o='0', r='6')} "
-        "{ s = Shape(x) n = Gather(s, o) t = Concat<axis = 0>(n, r) y = Expand(x, t) }",
-        ["Expand"],
-    ),
     "after unary": (
         "expand.after_unary",
         "(float[N,1] x) => (float y) <int64[2] r = {1, 3}, float l = {0}> { p = Expand(x, r) y = Clip(p, l) }",
         ["Clip", "Expand"],
+    ),
+    # -- repeat --
+    "interleave: each element": (
+        "repeat.interleave",
+        f"(float[N,2,M] x) => (float y) {axes(k='2', r='1 1 3 1', m='0 6 -1')} "
+        "{ u = Unsqueeze(x, k) e = Expand(u, r) y = Reshape(e, m) }",
+        ["Gather"],
+    ),
+    "interleave: the whole": (
+        "repeat.interleave",
+        f"(float[N,2,M] x) => (float y) {axes(k='1', r='3 1 1', m='0 6 -1')} "
+        "{ u = Unsqueeze(x, k) e = Expand(u, r) y = Reshape(e, m) }",
+        ["Tile"],
+    ),
+    # -- products --
+    "rows: Gemm with a bias and a transposed weight": (
+        "products.rows",
+        "(float[N,M,4] x) => (float y) <float[2,4] w = {1, 2, 3, 4, 5, 6, 7, 8}, float[2] c = {1, 2}, "
+        "int64[2] f = {-1, 4}> { s = Shape(x) p = Reshape(x, f) q = Gemm<transB = 1>(p, w, c) "
+        "a = Shape<end = 2>(x) b = Shape(c) d = Concat<axis = 0>(a, b) y = Reshape(q, d) }",
+        ["MatMul", "Add"],
+    ),
+    "rows: reshaped before": (
+        "products.rows",
+        f"(float[N,3,2,2] x, float[4,5] w) => (float y) {axes(f='-1 4', t='-1 3 5')} "
+        "{ p = Reshape(x, f) q = MatMul(p, w) y = Reshape(q, t) }",
+        ["Reshape", "MatMul"],
+    ),
+    "batches": (
+        "products.batches",
+        f"(float[N,2,3,4] x, float[N,2,4,3] z) => (float y) {axes(f='-1 3 4', g='-1 4 3', t='-1 2 3 3')} "
+        "{ p = Reshape(x, f) q = Reshape(z, g) m = MatMul(p, q) y = Reshape(m, t) }",
+        ["MatMul"],
     ),
     # -- pads --
     "pads": (
@@ -395,16 +399,6 @@ def test_it_fires(name: str) -> None:
 
 
 STAYS = {
-    "computed: two dims that are no copies": (
-        "reshape.computed",
-        f"{NM} => (float y) {{ t = Transpose<perm = [1, 0, 2]>(x) s = Shape(x) y = Reshape(t, s) }}",
-    ),
-    "computed: an inferred dim that was not": (
-        "reshape.computed",
-        f"(float[N,M,K] x) => (float y) {axes(i='0', j='1', k='2')} "
-        "{ s = Shape(x) n = Gather(s, i) m = Gather(s, j) l = Gather(s, k) p = Mul(m, l) c = Concat<axis = 0>(n, p) "
-        "y = Reshape(x, c) }",
-    ),
     "chain: unknown dims": (
         "reshape.chain",
         f"{NM[:-1]}, float[M,N,6] z) => (float y) {axes(b='1')} "
@@ -528,6 +522,36 @@ STAYS = {
         "expand.covered",
         f"(float[2] x, float[4] z) => (float y) {axes(r='2')} {{ p = Tile(x, r) y = Mul(z, p) }}",
     ),
+    "interleave: two axes": (
+        "repeat.interleave",
+        f"(float[2] x) => (float y) {axes(k='1 2', r='2 2 3', m='12')} "
+        "{ u = Unsqueeze(x, k) e = Expand(u, r) y = Reshape(e, m) }",
+    ),
+    "interleave: not merged": (
+        "repeat.interleave",
+        f"(float[2,3] x) => (float y) {axes(k='1', r='2 2 3', m='6 2')} "
+        "{ u = Unsqueeze(x, k) e = Expand(u, r) y = Reshape(e, m) }",
+    ),
+    "rows: the bias is one for each row": (
+        "products.rows",
+        f"(float[2,3,4] x, float[4,5] w, float[6,1] c) => (float y) {axes(f='-1 4', t='-1 3 5')} "
+        "{ p = Reshape(x, f) q = Gemm(p, w, c) y = Reshape(q, t) }",
+    ),
+    "rows: a bias, and another use of the rows": (
+        "products.rows",
+        f"(float[2,3,4] x, float[4,5] w, float[5] c) => (float y, float z) {axes(f='-1 4', t='-1 3 5')} "
+        "{ p = Reshape(x, f) q = Gemm(p, w, c) y = Reshape(q, t) z = Neg(p) }",
+    ),
+    "rows: columns are parted": (
+        "products.rows",
+        f"(float[2,3,4] x, float[4,6] w) => (float y) {axes(f='-1 4', t='-1 3 2')} "
+        "{ p = Reshape(x, f) q = MatMul(p, w) y = Reshape(q, t) }",
+    ),
+    "batches: other leading dims": (
+        "products.batches",
+        f"(float[2,3,3,4] x, float[3,2,4,3] z) => (float y) {axes(f='-1 3 4', g='-1 4 3', t='2 3 3 3')} "
+        "{ p = Reshape(x, f) q = Reshape(z, g) m = MatMul(p, q) y = Reshape(m, t) }",
+    ),
     "pads: other values": (
         "pads.merge",
         f"{N} => (float y) <int64[6] p = {{0, 0, 0, 0, 2, 0}}, float v = {{3}}> {{ b = Pad(x, p) y = Pad(b, p, v) }}",
@@ -555,7 +579,5 @@ def test_it_stays(name: str) -> None:
 
 
 def test_exact_rules_say_so() -> None:
-    assert [r.name for r in RULES if r.numerics is not Numerics.EXACT] == [
-        "layout.reduce.extremes",
-        "layout.reduce.sums",
-    ]
+    rounding = ["products.batches", "products.rows", "reduce.extremes", "reduce.sums"]
+    assert sorted(r.name for r in RULES if r.numerics is not Numerics.EXACT) == [f"layout.{name}" for name in rounding]
