@@ -25,4 +25,5 @@ MODULES = (
     "factors",
     "siblings",
     "branches",
+    "sizes",
 )

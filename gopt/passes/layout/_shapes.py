@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from ... import ops
 from ...ir import Dim, Op, Shape, Value
-from ...ops.shapes import tensor
 from ...ops.contents import entries
+from ...ops.shapes import tensor
 from ...rewrite import RejectError, Rewriter
 
 RESHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
