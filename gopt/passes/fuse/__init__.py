@@ -22,6 +22,7 @@ MODULES = (
     "chain",
     "parallel",
     "through",
+    "spread",
     "factors",
     "siblings",
     "branches",

@@ -16,7 +16,7 @@ from ._products import Product
 from ._weights import Kernel, mapped_after, mapped_before
 
 _CONV = P.Conv | P.ConvTranspose
-_MOVES = P.Squeeze | P.Transpose | P.Unsqueeze
+_MOVES = P.Flatten | P.Reshape | P.Squeeze | P.Transpose | P.Unsqueeze
 _conv = _CONV("x", "w", P.opt("b")).as_("conv")
 _moved = _MOVES(_conv, ...).as_("move")
 _reshaped = P.Reshape((P.Gemm | P.MatMul)("a", "b", P.opt("c")).as_("op"), "shape").as_("move")
@@ -32,9 +32,10 @@ _reshaped = P.Reshape((P.Gemm | P.MatMul)("a", "b", P.opt("c")).as_("op"), "shap
     ),
 )
 def conv(rw: Rewriter, conv: Op, move: Op) -> Value:
-    """move(Conv(x, W, b)) * c + d -> move(Conv(x, W * c, b * c + d)), for move a Squeeze, Unsqueeze or Transpose
+    """move(Conv(x, W, b)) * c + d -> move(Conv(x, W * c, b * c + d)), for move a Squeeze, Unsqueeze, Transpose, ...
 
-    Applies as the rules of `fuse.conv` do, to constants that vary along the axis to which the channels are moved.
+    Applies as the rules of `fuse.conv` do, to constants that vary along the axis to which the channels are moved. A
+    Reshape or Flatten must leave that axis and those before it as they are.
     """
     root = rw.root
     assert root is not None
@@ -63,9 +64,10 @@ def conv(rw: Rewriter, conv: Op, move: Op) -> Value:
     ),
 )
 def conv_before(rw: Rewriter, conv: Op, move: Op, inner: Op, x: Value) -> Value:
-    """Conv(move(x * c + d), W, b) -> Conv(move(x), W * c, b + d * W), for move a Squeeze, Unsqueeze or Transpose
+    """Conv(move(x * c + d), W, b) -> Conv(move(x), W * c, b + d * W), for move a Squeeze, Unsqueeze, Transpose, ...
 
-    Applies as the rules of `fuse.conv` do, to constants that vary along the axis from which the channels are moved.
+    Applies as the rules of `fuse.conv` do, to constants that vary along the axis from which the channels are moved. A
+    Reshape or Flatten must leave that axis and those before it as they are.
     """
     shape = shape_of(x)
     if shape is None:
@@ -109,7 +111,7 @@ def _along(both: Affine, value: Value, axis: int) -> Affine:
 
 
 def _moved_to(move: Op, axis: int) -> int | None:
-    """Where a Squeeze, Unsqueeze or Transpose takes an axis; None if it removes it.
+    """Where a Squeeze, Unsqueeze, Transpose, Reshape or Flatten takes an axis; None if it removes it.
 
     Raises:
         RejectError: that is not known.
@@ -123,6 +125,11 @@ def _moved_to(move: Op, axis: int) -> int | None:
         if sorted(perm) != list(range(rank)):
             raise RejectError(f"{move.label} has no permutation of {rank} axes")
         return int(perm.index(axis))
+    if move.op_type in ("Flatten", "Reshape"):
+        after = shape_of(move.result)
+        if after is None or shape[: axis + 1] != after[: axis + 1]:
+            raise RejectError(f"{move.label} may part the channels")
+        return axis
     axes = ops.ints(move, "axes")
     if axes is None:
         raise RejectError(f"the axes of {move.label} are not known")

@@ -11,6 +11,8 @@ CONV = {"w": (8, 4, 3, 3), "b": (8,)}
 NORM = {"s": (8,), "t": (8,), "m": (8,), "v": (8,)}
 AXES = {"i2": np.array([2]), "i0": np.array([0]), "im": np.array([-1]), "i1": np.array([1])}
 
+SIZES: Any = {"r": np.array([1, 8, -1]), "r2": np.array([2, 4, 4, 4])}
+
 AFTER = {
     "transpose": ("a = Conv(x, w, b) c = Transpose<perm=[0,2,3,1]>(a) y = Add(c, k)", {"k": (8,)}, ["conv"]),
     "transpose, scalar": ("a = Conv(x, w, b) c = Transpose(a) y = Mul(c, k)", {"k": 2.0}, ["conv"]),
@@ -24,6 +26,10 @@ AFTER = {
         [],
     ),
     "unsqueeze": ("a = Conv(x, w, b) c = Unsqueeze(a, i2) y = Sub(k, c)", {"k": (8, 1, 1, 1)}, ["conv"]),
+    "reshape": ("a = Conv(x, w, b) c = Reshape(a, r) y = Add(c, k)", {"k": (8, 1)}, ["conv"]),
+    "reshape of the channels": ("a = Conv(x, w, b) c = Reshape(a, r2) y = Add(c, k)", {"k": (4, 1, 1)}, []),
+    "flatten": ("a = Conv(x, f) c = Flatten(a) y = BatchNormalization(c, s, t, m, v)", NORM, ["conv"]),
+    "flatten of space": ("a = Conv(x, w) c = Flatten(a) y = Add(c, k)", {"k": (128,)}, []),
     "two moves": (
         "a = Conv(x, u) c = Squeeze(a, i2) d = Transpose<perm=[0,2,1]>(c) y = Add(d, k)",
         {"k": (8,)},
@@ -35,7 +41,7 @@ AFTER = {
 @pytest.mark.parametrize("name", AFTER)
 def test_past_a_move(fuse: Any, name: str) -> None:
     body, constants, fired = AFTER[name]
-    given = CONV | {"u": (8, 4, 6, 3), "o": (1, 4, 3, 3)} | AXES | constants
+    given = CONV | {"u": (8, 4, 6, 3), "o": (1, 4, 3, 3), "f": (8, 4, 6, 6)} | SIZES | AXES | constants
     done = fuse(f"(float[1,4,6,6] x) => (float y) {{ {body} }}", rules="fuse.through", **given)
     assert [f.removeprefix("through.") for f in done.fired] == fired
 
