@@ -4,6 +4,7 @@ from __future__ import annotations
 
 MODULES = (
     "transpose",
+    "turned",
     "reshape",
     "reduce",
     "gather",

@@ -18,12 +18,14 @@ from ._orders import Perm, Way, moves_nothing, way_of
 from ._orders.cut import FAR, Network
 from ._orders.perms import shape_of
 
-MOST = 4096
-"""Ops of a region; what lies farther away stays as it is."""
+STAGES = (32, 128, 512, 2048)
+"""Ops up to which a region grows before its price is asked for; what lies beyond the last stays as it is."""
 
 
 class Region:
     """The ops around a value that could compute in the order that it is to be held in.
+
+    It grows by stages. While it may grow on, `best` counts what lies beyond as free, so that no gain is a proof.
 
     Attributes:
         graph: the graph that they lie in.
@@ -31,19 +33,24 @@ class Region:
         ways: how the ops compute then, in the order in which they were met.
     """
 
-    def __init__(self, graph: Graph, exact: bool, banned: Iterable[Op] = ()) -> None:
+    def __init__(self, graph: Graph, value: Value, perm: Perm, exact: bool, banned: Iterable[Op] = ()) -> None:
         self.graph = graph
         self.exact = exact
         self.banned = frozenset(banned)
-        self.orders: dict[Value, Perm] = {}
+        self.orders: dict[Value, Perm] = {value: perm}
         self.ways: dict[Op, Way] = {}
         self._plain: dict[Value, None] = {}
+        self._open: dict[Value, None] = {value: None}
 
-    def grow(self, value: Value, perm: Perm) -> None:
-        """Find the orders of all values that follow from that of one."""
-        self.orders[value] = perm
-        todo = deque([value])
-        while todo and len(self.ways) < MOST:
+    @property
+    def is_whole(self) -> bool:
+        """True if there is nothing more that could follow from the first order."""
+        return not self._open
+
+    def grow(self, most: int) -> None:
+        """Find the orders of values that follow from those that are known, through so many ops."""
+        todo = deque(self._open)
+        while todo and len(self.ways) < most:
             reached = todo.popleft()
             for op in self._around(reached):
                 if op in self.ways or op in self.banned:
@@ -52,6 +59,11 @@ class Region:
                 if way is None or (self.exact and way.numerics is not Numerics.EXACT):
                     continue
                 todo.extend(self._admit(op, way))
+        self._open = dict.fromkeys(todo)
+
+    def close(self) -> None:
+        """Let nothing more follow."""
+        self._open.clear()
 
     def _admit(self, op: Op, way: Way) -> list[Value]:
         """Take an op in unless it wants a value in another order than an op before it; returns what it reaches."""
@@ -86,7 +98,8 @@ class Region:
             network.edge(0, nodes[op], -way.more)
             network.edge(nodes[op], 1, way.more)
         for value in self.orders:
-            self._price(network, nodes, value)
+            if value not in self._open:
+                self._price(network, nodes, value)
         cost, sides = network.cut()
         return before - cost, [op for op, node in nodes.items() if sides[node]]
 

@@ -121,16 +121,16 @@ def axis_of(op: Op, x: Value | None) -> int:
 def is_squeeze(reshape: Op, axis: int, wide: Shape) -> bool:
     """True if the op does what a Squeeze of one axis of size 1 does to a value of shape `wide`."""
     listed = ops.ints(reshape, "axes") if reshape.op_type == "Squeeze" else None
-    if listed:
-        return counted(listed, len(wide)) == (axis,)
+    if listed and counted(listed, len(wide)) == (axis,):
+        return True
     return known_shape(reshape.result) == without(wide, (axis,))
 
 
 def is_unsqueeze(reshape: Op, axis: int, wide: Shape) -> bool:
     """True if the op does what an Unsqueeze of one axis does that makes `wide`."""
     listed = ops.ints(reshape, "axes") if reshape.op_type == "Unsqueeze" else None
-    if listed:
-        return counted(listed, len(wide)) == (axis,)
+    if listed and counted(listed, len(wide)) == (axis,):
+        return True
     return known_shape(reshape.result) == wide
 
 

@@ -12,7 +12,7 @@ from ...rewrite import Context, RejectError, Rewriter
 from ..base import Pass, register
 from ._orders import Perm, inverse, moves_nothing, perm_of
 from ._orders.perms import shape_of
-from ._region import Region
+from ._region import STAGES, Region
 
 _TRIES = 8
 """How often a region is taken again without an op for which the model's opset has no such form."""
@@ -63,11 +63,10 @@ class _Search:
         start, order = (x, perm) if up else (op.result, inverse(perm))
         banned: list[Op] = []
         for _ in range(_TRIES):
-            region = Region(self.graph, self.ctx.exact, banned)
-            region.grow(start, order)
+            region = Region(self.graph, start, order, self.ctx.exact, banned)
+            chosen = _cheapest(region)
             self._remember(region)
-            gain, chosen = region.best()
-            if gain <= 0:
+            if not chosen:
                 return
             flip = _Flip(region, chosen)
             if flip.build():
@@ -83,7 +82,7 @@ class _Search:
 
     def _remember(self, region: Region) -> None:
         """From other Transposes of the region that one sees the same."""
-        for op in _transposes(region):
+        for op in _transposes(region) if region.is_whole else ():
             x, y = op.inputs[0], op.result
             if x is not None and (x in region.orders) != (y in region.orders):
                 self.seen.add((op, x in region.orders))
@@ -93,6 +92,20 @@ class _Search:
             if op.graph is self.graph and op.op_type == "Transpose":
                 self.seen.difference_update(((op, False), (op, True)))
                 self.todo.append(op)
+
+
+def _cheapest(region: Region) -> list[Op]:
+    """The ops of a region that should compute in the new order; none if that saves nothing."""
+    for most in STAGES:
+        region.grow(most)
+        if most == STAGES[-1]:
+            region.close()
+        gain, chosen = region.best()
+        if gain <= 0:
+            return []
+        if region.is_whole:
+            return chosen
+    return []
 
 
 def _transposes(region: Region) -> list[Op]:

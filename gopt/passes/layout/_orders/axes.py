@@ -66,11 +66,15 @@ def several(op: Op, value: Value, perm: Perm) -> Way | None:
 
 @carrier("Softmax", "LogSoftmax", "Hardmax", "LpNormalization")
 def along_one(op: Op, value: Value, perm: Perm) -> Way | None:
-    """The axis moves."""
-    axis, x, orders = _axis(op, len(perm)), op.inputs[0], same_order(op, perm)
+    """The axis moves. Away from the last place that costs: runtimes transpose for it, there and back."""
+    rank = len(perm)
+    axis, x, orders = _axis(op, rank), op.inputs[0], same_order(op, perm)
     if axis is None or x is None or orders is None or (op.op_type != "LpNormalization" and op.opset < 13):
         return None
-    return Way(orders, lambda rw, held: again(rw, op, [turned(rw, held, x, perm)], axis=perm.index(axis)))
+    leaves = axis == rank - 1 and perm[-1] != axis
+    return Way(
+        orders, lambda rw, held: again(rw, op, [turned(rw, held, x, perm)], axis=perm.index(axis)), more=int(leaves)
+    )
 
 
 @carrier("CumSum")

@@ -34,7 +34,7 @@ class Way:
     Attributes:
         orders: of the operands and results that are held in another order, less constants.
         build: makes the op.
-        more: how many ops more than one it takes.
+        more: how many ops more than now it takes, or is as dear as.
         numerics: what it promises.
     """
 
