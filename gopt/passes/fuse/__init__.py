@@ -7,6 +7,7 @@ MODULES = (
     "quotients",
     "terms",
     "clamp",
+    "variadic",
     "activation",
     "reduce",
     "norm",
