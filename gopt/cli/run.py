@@ -11,6 +11,7 @@ import click
 
 from ..errors import UsageError
 from .options import INPUTS, PIPELINE, input_options, json_flag, model_argument, pipeline_options
+from .parts import with_exposed
 from .progress import progress
 from .shapes import SHAPES, with_shapes
 from .text import change, columns, emit, emit_json, note, printable, seconds, size
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="If the outputs differ: leave out the guilty rewrite, write nothing (exit status 4), or write it anyway.",
 )
+@click.option("--expose", multiple=True, metavar="NAME", help="Make a value inside of MODEL an output too.")
 @INPUTS
 @click.option("--dump", type=click.Path(path_type=Path), metavar="DIR", help="Write the graph as text after each pass.")
 @click.option("--verify-each", is_flag=True, help="Check the graph's invariants after each pass.")
@@ -54,6 +56,7 @@ def command(
     force: bool,
     no_verify: bool,
     on_mismatch: Any,
+    expose: tuple[str, ...],
     dump: Path | None,
     verify_each: bool,
     compare_each: bool,
@@ -73,7 +76,7 @@ def command(
     if compare_each and no_verify:
         raise UsageError("--compare-each runs the models, --no-verify forbids it")
     target = destination(model, output, force)
-    given["passes"] = with_shapes(with_opset(given["passes"], given.pop("target_opset")), given)
+    given["passes"] = with_shapes(with_opset(with_exposed(given["passes"], expose), given.pop("target_opset")), given)
     with progress(not quiet) as tell:
         result = api.run(
             model,
