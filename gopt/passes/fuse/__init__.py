@@ -26,6 +26,7 @@ MODULES = (
     "spread",
     "factors",
     "siblings",
+    "directions",
     "branches",
     "sizes",
 )
