@@ -9,6 +9,7 @@ FAMILIES = (
     "attention",
     "cast",
     "control",
+    "contrib",
     "conv",
     "elementwise",
     "gather",

@@ -56,7 +56,8 @@ def test_lists_that_share_ops_are_decided_on_together() -> None:
 def test_a_list_that_is_there_is_a_part() -> None:
     text = (
         f"(float[N,M,3] x, float[7] z) => (float y, int64[1] k) <{C}> {{ s = Shape(x) a = Gather(s, o) "
-        "b = Gather(s, n1) k = Mul(a, b) c = Cast<to = 6>(k) d = Cast<to = 7>(c) t = Concat<axis = 0>(d, n7) y = Expand(z, t) }"
+        "b = Gather(s, n1) k = Mul(a, b) c = Cast<to = 6>(k) d = Cast<to = 7>(c) t = Concat<axis = 0>(d, n7) "
+        "y = Expand(z, t) }"
     )
     assert rewrite(text, "fuse.sizes").ops == ["Shape", "Gather", "Gather", "Mul", "Concat", "Expand"]
 
