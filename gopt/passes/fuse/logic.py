@@ -8,6 +8,7 @@ from ...ir import DType, Op, Value
 from ...rewrite import Numerics, P, RejectError, Rewriter, rule
 from ..example import example
 from ._affine import dtype_of
+from ._scalars import keep_shape
 
 _COMPARED = (DType.FLOAT, DType.DOUBLE, DType.INT32, DType.INT64)
 _CHOSEN = (*_COMPARED, DType.FLOAT16)
@@ -87,6 +88,23 @@ def not_zero(rw: Rewriter, x: Value) -> Value:
     Applies to types that ONNX Runtime compares: whatever is not 0 is true, also what is no number.
     """
     result: Value = rw.Equal(x, rw.const(np.zeros((), _compared(x).numpy), name="zero"))
+    return result
+
+
+@rule(
+    P.Not(P.Equal("x", P.const("zero", 0))),
+    since=6,
+    example=example("(int64[3] x) => (bool[3] y) <int64 zero = {0}> { a = Equal(x, zero) y = Not(a) }"),
+)
+def is_not_zero(rw: Rewriter, x: Value, zero: Value) -> Value:
+    """Not(x == 0) -> Cast(x, bool)
+
+    Applies to numbers, and a zero that does not enlarge x: by the clause of Cast whatever is not 0 is true, also what
+    is no number.
+    """
+    _compared(x)
+    keep_shape(x, zero)
+    result: Value = rw.Cast(x, to=int(DType.BOOL))
     return result
 
 

@@ -25,7 +25,7 @@ def _gated(gate: OpPattern) -> Pattern:
 
 
 @rule(
-    _gated(P.Erf(scaling("x"))),
+    _gated(P.Erf(scaling("x"))) | _gated(P.Erf("x")),
     numerics=Numerics.ROUNDING,
     since=20,
     example=example(
@@ -37,12 +37,13 @@ def _gated(gate: OpPattern) -> Pattern:
 def exact(rw: Rewriter, gate: Op, outer: Op | None, x: Value) -> Value:
     """x / 2 * (1 + Erf(x / sqrt(2))) -> Gelu(x)
 
-    Applies to single and half precision, wherever the factor 1/2 stands; where it is another one, or none, twice that
-    remains. Rounded otherwise, by the clause of Gelu.
+    Applies to single and half precision, wherever the factor 1/2 stands. With other factors than these, which
+    neighbours may have taken, x * (1 + Erf(x * q)) is Gelu(x * s) * 2/s for s = q * sqrt(2); no more ops come of it.
+    Rounded otherwise, by the clause of Gelu.
     """
     dtype, data = single(x), given(gate.inputs[0])
-    require(line_between(data, x).scale, 1 / sqrt(2), dtype)
-    return _scaled(rw, rw.Gelu(x), _factor(rw, gate, outer, x, dtype), dtype)
+    stretch = line_between(data, x).scale * sqrt(2)
+    return _gelu(rw, x, stretch, _factor(rw, gate, outer, x, dtype), dtype, "none")
 
 
 @rule(
@@ -60,17 +61,17 @@ def by_tanh(rw: Rewriter, gate: Op, outer: Op | None, x: Value) -> Value:
     """x / 2 * (1 + Tanh(sqrt(2/pi) * (x + 0.044715 * x**3))) -> Gelu(x; tanh)
 
     Applies to single and half precision, however the polynomial is spelled and wherever the factor 1/2 stands;
-    likewise x * Sigmoid of twice the polynomial. Rounded otherwise, by the clause of Gelu.
+    likewise x * Sigmoid of twice the polynomial, and with x scaled. Rounded otherwise, by the clause of Gelu.
     """
     dtype, data = single(x), given(gate.inputs[0])
     terms = polynomial(data, x)
     if set(terms) != {1, 3}:
         raise RejectError("it is another polynomial")
-    stretch = 2.0 if gate.op_type == "Sigmoid" else 1.0
-    require(terms[1], stretch * sqrt(2 / pi), dtype)
-    require(terms[3] / terms[1], _CUBIC, dtype)
-    factor = 1.0 if gate.op_type == "Sigmoid" else _factor(rw, gate, outer, x, dtype)
-    return _scaled(rw, rw.Gelu(x, approximate="tanh"), factor, dtype)
+    is_sigmoid = gate.op_type == "Sigmoid"
+    stretch = terms[1] / sqrt(2 / pi) / (2.0 if is_sigmoid else 1.0)
+    require(terms[3] / terms[1], _CUBIC * stretch**2, dtype)
+    factor = 1.0 if is_sigmoid else _factor(rw, gate, outer, x, dtype)
+    return _gelu(rw, x, stretch, factor, dtype, "tanh")
 
 
 def _factor(rw: Rewriter, gate: Op, outer: Op | None, x: Value, dtype: DType) -> float:
@@ -94,5 +95,10 @@ def _factor(rw: Rewriter, gate: Op, outer: Op | None, x: Value, dtype: DType) ->
     return 2.0 * factor * around.scale
 
 
-def _scaled(rw: Rewriter, gelu: Value, factor: float, dtype: DType) -> Value:
-    return gelu if near(factor, 1.0, dtype) else emit_line(rw, gelu, Line(factor), dtype)
+def _gelu(rw: Rewriter, x: Value, stretch: float, factor: float, dtype: DType, how: str) -> Value:
+    """Gelu(x * stretch) * factor / stretch, without products by 1."""
+    if near(stretch, 1.0, dtype):
+        stretch = 1.0
+    whole = factor / stretch
+    gelu: Value = rw.Gelu(emit_line(rw, x, Line(stretch), dtype), approximate=how)
+    return gelu if near(whole, 1.0, dtype) else emit_line(rw, gelu, Line(whole), dtype)

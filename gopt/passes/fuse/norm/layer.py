@@ -9,9 +9,9 @@ import numpy as np
 from ....ir import DType, Op, Value
 from ....rewrite import Numerics, OpPattern, P, Pattern, RejectError, Rewriter, rule
 from ...example import example
-from .._affine import affine_of, dtype_of, fits, step
-from .._reductions import reduced_axes, trailing
-from .._scalars import given, keep_shape
+from .._affine import affine_of, dtype_of, fits, scaling, step
+from .._reductions import count, reduced_axes, trailing
+from .._scalars import given, keep_shape, line_between, require
 from ._lines import epsilon, lined, rank_of, refuse_other_results, sizes
 
 _RMS = 23
@@ -40,13 +40,16 @@ def _mean_of(data: Pattern | str, name: str) -> OpPattern:
     return P.ReduceMean(data, ..., keepdims=1).as_(name)
 
 
+def _mean_square(data: Pattern | str) -> Pattern:
+    squares = P.ReduceSumSquare(data, ..., keepdims=1).as_("spread")
+    return _mean_of(_square(data), "spread") | scaling(squares, "by")
+
+
 _mean = _mean_of("x", "mean")
 _centred = P.Sub("x", _mean).as_("centred")
 # E(x * x) - E(x) ** 2, of which some make sure that it is not below zero.
-_difference = P.Sub(_mean_of(_square("x"), "spread"), _square(_mean))
-_variance = (
-    _mean_of(_square(_centred), "spread") | _difference | P.Relu(_difference) | P.Max(_difference, P.const("", 0))
-)
+_difference = P.Sub(_mean_square("x"), _square(_mean))
+_variance = _mean_square(_centred) | _difference | P.Relu(_difference) | P.Max(_difference, P.const("", 0))
 
 
 @rule(
@@ -62,6 +65,7 @@ def layer(
     rw: Rewriter,
     mean: Op,
     spread: Op,
+    by: Op | None,
     x: Value,
     eps: Value,
     two: Value | None,
@@ -78,12 +82,13 @@ def layer(
     if reduced_axes(spread) != axes:
         raise RejectError("mean and variance are taken over different axes")
     keep_shape(x, two, half)
+    _require_mean(spread, by, x)
     normal = _normalised(rw, x, axes, epsilon(x, eps))
     return normal if factor is None else rw.Mul(normal, factor)
 
 
 @rule(
-    _divided("x", _mean_of(_square("x"), "spread")),
+    _divided("x", _mean_square("x")),
     numerics=Numerics.ROUNDING,
     since=_RMS,
     example=example(
@@ -93,7 +98,14 @@ def layer(
     ),
 )
 def rms(
-    rw: Rewriter, spread: Op, x: Value, eps: Value, two: Value | None, half: Value | None, factor: Value | None
+    rw: Rewriter,
+    spread: Op,
+    by: Op | None,
+    x: Value,
+    eps: Value,
+    two: Value | None,
+    half: Value | None,
+    factor: Value | None,
 ) -> Value:
     """x / Sqrt(mean(x**2) + eps) -> RMSNormalization(x, 1; eps)
 
@@ -101,6 +113,7 @@ def rms(
     """
     axes = reduced_axes(spread)
     keep_shape(x, two, half)
+    _require_mean(spread, by, x)
     dtype = dtype_of(x)
     if dtype not in _TYPES or dtype is None or not trailing(axes, rank_of(x)):
         raise RejectError("it is not taken over the last axes, or of a type that ONNX Runtime has no kernel for")
@@ -135,6 +148,13 @@ def layer_line(rw: Rewriter, norm: Op, x: Value, scale: Value, bias: Value | Non
     attrs: dict[str, Any] = rw.copy_attrs(norm)
     result: Value = rw.op(norm.op_type, x, *operands, name=norm.name, **attrs)
     return result
+
+
+def _require_mean(spread: Op, by: Op | None, x: Value) -> None:
+    """Raise RejectError if a sum of squares is divided by something else than their number."""
+    if by is not None:
+        scale = line_between(by.result, spread.result).scale
+        require(scale, 1 / count(x, reduced_axes(spread)), given(dtype_of(x)))
 
 
 def _normalised(rw: Rewriter, x: Value, axes: tuple[int, ...], eps: float) -> Value:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 FORMS = {
@@ -11,6 +12,7 @@ FORMS = {
     "not less": ("y = Not(l)", "bool", ["GreaterOrEqual"]),
     "less or equal": ("e = Equal(x, z) y = Or(l, e)", "bool", ["LessOrEqual"]),
     "neither": ("n = Not(c) m = Not(d) y = And(n, m)", "bool", ["Or", "Not"]),
+    "not zero": ("b = Equal(i, none) y = Not(b)", "bool", ["Cast"]),
     "zero": ("b = Cast<to = 9>(x) y = Not(b)", "bool", ["Equal"]),
     "a mask": ("m = Cast<to = 1>(l) y = Mul(x, m)", "float", ["Less", "Where"]),
     "a mask that is turned round": ("n = Not(c) m = Cast<to = 1>(n) y = Mul(m, x)", "float", ["Where"]),
@@ -21,8 +23,9 @@ FORMS = {
 def test_a_form(fuse: Any, name: str) -> None:
     body, kind, left = FORMS[name]
     less = "l = Less(x, z)" if "(l" in body else ""
-    text = f"(float[4] x, float[4] z, bool[4] c, bool[4] d) => ({kind} y) {{ {less} {body} }}"
-    assert fuse(text, opset=17).ops == left
+    text = f"(float[4] x, float[4] z, bool[4] c, bool[4] d, int64[4] i) => ({kind} y) {{ {less} {body} }}"
+    constants = {"none": np.asarray(0)} if "none" in body else {}
+    assert fuse(text, opset=17, **constants).ops == left
 
 
 STAY = {

@@ -9,7 +9,7 @@ import pytest
 
 LAST: dict[str, Any] = {"axes": np.asarray([-1])}
 SPATIAL: dict[str, Any] = {"axes": np.asarray([2, 3])}
-C: dict[str, Any] = {"two": 2.0, "eps": 1e-5, "half": 0.5, "minus": -0.5, "one": 1.0}
+C: dict[str, Any] = {"two": 2.0, "eps": 1e-5, "half": 0.5, "minus": -0.5, "six": 6.0, "sixth": 1 / 6, "one": 1.0}
 MOMENTS = "m = ReduceMean(x, axes) c = Sub(x, m) s = Mul(c, c) v = ReduceMean(s, axes) d = Add(eps, v)"
 RMS = "s = Pow(x, two) v = ReduceMean(s, axes) d = Add(v, eps) r = Sqrt(d)"
 
@@ -25,6 +25,8 @@ LAYERS = {
     "bias alone": f"{MOMENTS} r = Sqrt(d) n = Div(c, r) y = Sub(n, b)",
     "scalars": f"{MOMENTS} r = Sqrt(d) n = Div(c, r) o = Mul(n, two) y = Add(o, half)",
     "squares by pow": f"{MOMENTS.replace('Mul(c, c)', 'Pow(c, two)')} r = Sqrt(d) y = Div(c, r)",
+    "sums of jax": "t = ReduceSum(x, axes) m = Mul(t, sixth) c = Sub(x, m) s = Mul(c, c) q = ReduceSum(s, axes) "
+    "v = Div(q, six) d = Add(eps, v) r = Sqrt(d) y = Div(c, r)",
     "moments of jax": "m = ReduceMean(x, axes) q = Mul(x, x) e = ReduceMean(q, axes) p = Mul(m, m) v = Sub(e, p) "
     "u = Relu(v) d = Add(u, eps) r = Sqrt(d) i = Reciprocal(r) k = Mul(i, w) c = Sub(x, m) n = Mul(c, k) y = Add(n, b)",
 }
@@ -97,6 +99,12 @@ STAY: dict[str, tuple[int, str, str, dict[str, Any]]] = {
     "an epsilon per row": (18, "N,4,6", LAYERS["sqrt and div"], LAST | {"eps": (4, 1)}),
     "another power": (18, "N,4,6", LAYERS["squares by pow"], LAST | {"two": 4.0}),
     "another root": (18, "N,4,6", LAYERS["pow and div"], LAST | {"half": 0.25}),
+    "another number": (
+        18,
+        "N,4,6",
+        LAYERS["sums of jax"].replace("Div(q, six)", "Div(q, seven)"),
+        LAST | {"seven": 7.0},
+    ),
     "dims that go": (18, "4,4", LAYERS["sqrt and div"].replace("ReduceMean(", "ReduceMean<keepdims = 0>("), LAST),
     "deviation from another mean": (
         18,
