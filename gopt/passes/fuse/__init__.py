@@ -9,6 +9,7 @@ MODULES = (
     "clamp",
     "variadic",
     "activation",
+    "powers",
     "reduce",
     "norm",
     "softmax",
