@@ -24,6 +24,8 @@ from .cases import Case, all_cases, verdict
 from .suite import _checker
 
 TARGETS = (26, 19, 17, 13)  # the newest that the installed ONNX Runtime takes, and what targets need
+# Kernels that the installed ONNX Runtime has for an operator's own opset, and not for later ones that left it alone.
+LACKING = frozenset({("node/test_swish", 26)})
 BATCH = 60
 
 
@@ -41,8 +43,7 @@ def examine(case: Case, targets: tuple[int, ...] = TARGETS) -> Outcome:
     outcome = Outcome(case.name)
     version = next((o.version for o in onnx.load(case.model).opset_import if o.domain in ("", "ai.onnx")), 0)
     if version and not verdict(data, case):
-        for target in targets:
-            outcome.by_opset[target] = _at(case, data, target)
+        outcome.by_opset = {t: _at(case, data, t) for t in targets if (case.name, t) not in LACKING}
     return outcome
 
 
