@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from ..ir import Dim, DType, Graph, Op, OptionalType, SequenceType, Shape, Symbol, TensorType, Type, Value
 from ..ops import attribute, is_current
-from ..ops.content_rules import known as known_elements
 from ..ops.contents import entry
+from ..ops.contents import known as known_elements
 from ..ops.sizes import as_size
 from .joins import Symbols, covers, join, join_elements, outward, symbols_of
 

@@ -15,12 +15,12 @@ import numpy as np
 from ..errors import GoptError
 from ..ir import Array, Dim, DType, Entries, Op, Symbol, TensorType, Type, Value
 from .bounds import is_at_most, is_different, is_size
-from .contents import FOLLOWED, LONGEST, length, numbers, shape_slice
+from .contents import FOLLOWED, LONGEST, NUMERIC, known, length, numbers, shape_slice
 from .evaluate import evaluate
 from .registry import opdef
 from .shapes import tensor
 from .sizes import difference, maximum, minimum, modulo, product, scaled_by, total, truncated_div
-from .view import attribute, int_tuple, ints
+from .view import attribute, ints
 
 _Rule = Callable[[Op, int], Entries | None]
 """From an op and the number of a result to what that holds."""
@@ -67,23 +67,6 @@ def _contents(op: Op, place: int, type_: TensorType) -> Entries | None:
 
 
 _MALFORMED = (GoptError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-
-
-def known(value: Value | None) -> Entries | None:
-    """What is known of the elements of any small operand; None if nothing is."""
-    if value is None:
-        return None
-    constant = value.const
-    if constant is None:
-        type_ = value.type
-        return type_.elements if type(type_) is TensorType else None
-    if constant.size > LONGEST:
-        return None
-    if constant.dtype.is_integer:
-        return int_tuple(constant)
-    if constant.dtype is DType.BOOL:
-        return tuple(map(int, constant.numpy().reshape(-1).tolist()))
-    return tuple(constant.numpy().reshape(-1).tolist()) if constant.dtype in _EVALUATED else None
 
 
 def _symbolic(value: Value | None) -> tuple[Dim | None, ...] | None:
@@ -411,7 +394,6 @@ _RULES.update(dict.fromkeys(_ELEMENTWISE, _mapped))
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
 
-_EVALUATED = frozenset({*FOLLOWED, DType.FLOAT, DType.DOUBLE})
 # Operators on floats that every runtime rounds alike (IEEE 754), or not at all.
 _ALIKE = frozenset(
     {
@@ -425,7 +407,7 @@ _ALIKE = frozenset(
 def _computed(op: Op, place: int, type_: TensorType) -> Entries | None:
     """The result of an op all of whose operands are known numbers, one of them by inference, by the op's kernel."""
     what = opdef(op)
-    if what is None or what.kernel is None or what.random or what.quantize or type_.dtype not in _EVALUATED:
+    if what is None or what.kernel is None or what.random or what.quantize or type_.dtype not in NUMERIC:
         return None
     arrays: list[Array | None] = []
     inferred = False
@@ -434,7 +416,7 @@ def _computed(op: Op, place: int, type_: TensorType) -> Entries | None:
             arrays.append(None)
             continue
         operand, found = tensor(value), known(value)
-        if operand is None or found is None or operand.dtype not in _EVALUATED or operand.size != len(found):
+        if operand is None or found is None or operand.dtype not in NUMERIC or operand.size != len(found):
             return None
         if not all(isinstance(e, (int, float)) for e in found):
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..ir import Dim, DType, Op, Symbol, Value
+from ..ir import Dim, DType, Entries, Op, Symbol, TensorType, Value
 from .shapes import tensor
 from .sizes import as_size
 from .view import attribute, int_tuple
@@ -15,6 +15,23 @@ IntEntries = tuple[Dim | None, ...]
 
 LONGEST = 256
 """Elements of the largest tensor whose contents are followed; no shape is longer."""
+
+
+def known(value: Value | None) -> Entries | None:
+    """What is known of the elements of any small operand; None if nothing is."""
+    if value is None:
+        return None
+    constant = value.const
+    if constant is None:
+        type_ = value.type
+        return type_.elements if type(type_) is TensorType else None
+    if constant.size > LONGEST:
+        return None
+    if constant.dtype.is_integer:
+        return int_tuple(constant)
+    if constant.dtype is DType.BOOL:
+        return tuple(map(int, constant.numpy().reshape(-1).tolist()))
+    return tuple(constant.numpy().reshape(-1).tolist()) if constant.dtype in NUMERIC else None
 
 
 def entries(value: Value | None) -> IntEntries | None:
@@ -84,3 +101,6 @@ def dims(found: Iterable[Any]) -> tuple[Dim, ...]:
 
 FOLLOWED = frozenset({DType.INT64, DType.INT32, DType.BOOL})
 """Element types whose contents may be symbolic."""
+
+NUMERIC = frozenset({*FOLLOWED, DType.FLOAT, DType.DOUBLE})
+"""Element types whose contents may be known as numbers."""

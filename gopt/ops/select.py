@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Array, Dim, DType, Op, Symbol, TensorType, Type
-from .contents import entry, size_in
+from ..ir import Array, Dim, DType, Op, Symbol, TensorType, Type, Value
+from .contents import entry, known, size_in
 from .evaluate import Call, NoKernel
 from .registry import kernel, shape_rule
 from .shapes import axis_of, tensor, typed
@@ -52,14 +52,22 @@ def _range(op: Op) -> Sequence[Type | None]:
 
 
 def _range_size(op: Op) -> Dim:
-    bounds = [constant_operand(op, slot) for slot in range(3)]
-    if all(b is not None for b in bounds):
-        count = _count(*(b.reshape(-1)[0] for b in bounds if b is not None))
+    bounds = [_number(value) for value in op.inputs]
+    if None not in bounds:
+        count = _count(*bounds)
         return Symbol() if count is None else count
     begin, end, by = entry(op.inputs[0]), entry(op.inputs[1]), entry(op.inputs[2])
     if begin is None or end is None or not isinstance(by, int) or by == 0:
         return Symbol()
     return as_size(ceil_div(difference(end, begin), by) if by > 0 else ceil_div(difference(begin, end), -by))
+
+
+def _number(value: Value | None) -> Any:
+    """The numpy scalar that an operand is known to be, None if it is not."""
+    type_, found = tensor(value), known(value)
+    if type_ is None or not found or not isinstance(found[0], (int, float)):
+        return None
+    return type_.dtype.numpy.type(found[0])
 
 
 def _count(first: Any, limit: Any, step: Any) -> int | None:
