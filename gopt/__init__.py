@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .api import load as load
     from .api import run as run
     from .api import save as save
+    from .api.cutting import split as split
+    from .api.dumping import dump as dump
     from .errors import GoptError as GoptError
     from .ir import Model as Model
     from .passes.base import Pass as Pass
@@ -44,12 +46,14 @@ _HOMES = {
     "Pass": "passes.base",
     "Result": "api",
     "Rewriter": "rewrite",
+    "dump": "api.dumping",
     "load": "api",
     "option": "passes.base",
     "register": "passes.base",
     "rule": "rewrite",
     "run": "api",
     "save": "api",
+    "split": "api.cutting",
 }
 
 __all__ = [*_HOMES, "__version__", "verify"]
