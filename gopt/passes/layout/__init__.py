@@ -5,7 +5,6 @@ from __future__ import annotations
 MODULES = (
     "transpose",
     "parts",
-    "turned",
     "reshape",
     "reduce",
     "gather",
@@ -15,7 +14,5 @@ MODULES = (
     "expand",
     "repeat",
     "pads",
-    "broadcast",
-    "across",
     "products",
 )
