@@ -5,6 +5,7 @@ from __future__ import annotations
 MODULES = (
     "transpose",
     "parts",
+    "turned",
     "reshape",
     "reduce",
     "gather",
@@ -14,5 +15,7 @@ MODULES = (
     "expand",
     "repeat",
     "pads",
+    "broadcast",
+    "across",
     "products",
 )

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ... import ops
 from ...ir import Op, Value
 from ...rewrite import P, RejectError, Rewriter, rule
 from ..example import example
+from ._elementwise import BINARY, UNARY, again
 from ._shapes import known_shape
 
-_BINARY = (
-    "Add", "And", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Div", "Equal", "Greater", "GreaterOrEqual", "Less",
-    "LessOrEqual", "Mod", "Mul", "Or", "Sub", "Xor",
-)  # fmt: skip
-_UNARY = (
-    "Abs", "Cast", "Ceil", "Clip", "Cos", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu",
-    "Log", "Mish", "Neg", "Not", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Sign", "Sin", "Softplus",
-    "Softsign", "Sqrt", "Tanh",
-)  # fmt: skip
 _EXPANDS = P.op("Expand", "Tile")
 _expanded = _EXPANDS("x", ...).as_("expand").shared()
 
 
 @rule(
-    P.op(*_BINARY)(_expanded, "y").as_("op") | P.op(*_BINARY)("y", _expanded).as_("op"),
+    P.op(*BINARY)(_expanded, "y").as_("op") | P.op(*BINARY)("y", _expanded).as_("op"),
     example=example(
         "(float[N,1,3] x, float[N,4,3] z) => (float[N,4,3] y) <int64[3] shape = {1, 4, 1}> "
         "{ a = Expand(x, shape) y = Add(z, a) }"
@@ -63,7 +52,7 @@ def covered_choice(rw: Rewriter, op: Op, expand: Op, x: Value, y: Value, z: Valu
         "{ a = Expand(x, one) y = Expand(a, two) }"
     ),
 )
-def again(rw: Rewriter, op: Op, expand: Op, x: Value, shape: Value) -> Value:
+def twice(rw: Rewriter, op: Op, expand: Op, x: Value, shape: Value) -> Value:
     """Expand(Expand(x, s), t) -> Expand(x, max(s, t)), likewise of Tile
 
     Applies if t alone gives the shape of the result, or that is all known numbers. Exact.
@@ -87,9 +76,7 @@ def _without(rw: Rewriter, op: Op, expand: Op, x: Value) -> Value:
         RejectError: its result might have another shape.
     """
     _refuse_repeats(expand, known_shape(x), known_shape(expand.result))
-    operands = [x if v is expand.result else v for v in op.inputs]
-    attrs: dict[str, Any] = op.attrs
-    found: Value = rw.op(op.op_type, *operands, name=op.name, **attrs)
+    found = again(rw, op, {expand.result: x})
     if known_shape(found) != known_shape(op.result):
         raise RejectError("the result would have another shape")
     return found
@@ -104,7 +91,7 @@ def _refuse_repeats(expand: Op, before: tuple[object, ...], after: tuple[object,
 
 
 @rule(
-    P.op(*_UNARY)(P.Expand("x", "shape").as_("expand"), ...).as_("op"),
+    P.op(*UNARY)(P.Expand("x", "shape").as_("expand"), ...).as_("op"),
     example=example(
         "(float[N,1,3] x) => (float[N,4,3] y) <int64[3] shape = {1, 4, 1}> { a = Expand(x, shape) y = Exp(a) }"
     ),
@@ -114,14 +101,9 @@ def after_unary(rw: Rewriter, op: Op, expand: Op, x: Value, shape: Value) -> Val
 
     There are as many ops, which compute less, and the Expand comes nearer to what broadcasts anyway. Exact.
     """
-    inner = rw.op(op.op_type, x, *ops.operands(op)[1:], name=op.name, **_spelled(op))
+    inner = again(rw, op, {expand.result: x})
     found: Value = rw.Expand(inner, shape, name=expand.name)
     return found
-
-
-def _spelled(op: Op) -> dict[str, Any]:
-    """The attributes of an op, less what is an operand in the newest schema."""
-    return {n: a for n, a in op.attrs.items() if n not in ("min", "max")}
 
 
 @rule(

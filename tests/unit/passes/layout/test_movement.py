@@ -10,7 +10,21 @@ from gopt.rewrite import Numerics, Rule
 
 from ..clean.rewriting import rewrite
 
-FILES = ("reshape", "reduce", "gather", "slices", "concat", "split", "expand", "repeat", "pads", "products")
+FILES = (
+    "turned",
+    "reshape",
+    "reduce",
+    "gather",
+    "slices",
+    "concat",
+    "split",
+    "expand",
+    "repeat",
+    "pads",
+    "broadcast",
+    "across",
+    "products",
+)
 RULES = [rule for file in FILES for rule in REGISTRY.find(f"layout.{file}") if isinstance(rule, Rule)]
 
 
@@ -326,8 +340,8 @@ FIRES = {
         f"{{ p = Expand(x, r) y = Where(c, p, z) }}",
         ["Where"],
     ),
-    "again": (
-        "expand.again",
+    "twice": (
+        "expand.twice",
         f"(float[1,6] x) => (float y) {axes(r='2 1 1', t='2 3 1')} {{ p = Expand(x, r) y = Expand(p, t) }}",
         ["Expand"],
     ),
@@ -368,6 +382,90 @@ FIRES = {
         f"(float[N,2,3,4] x, float[N,2,4,3] z) => (float y) {axes(f='-1 3 4', g='-1 4 3', t='-1 2 3 3')} "
         "{ p = Reshape(x, f) q = Reshape(z, g) m = MatMul(p, q) y = Reshape(m, t) }",
         ["MatMul"],
+    ),
+    # -- turned --
+    "turned: dims of 1 come and go": (
+        "turned.between",
+        f"(float[1,1,3,N,4] x) => (float y) {axes(f='3 -1 4', t='1 3 4 -1')} "
+        "{ p = Reshape(x, f) q = Transpose<perm = [0, 2, 1]>(p) y = Reshape(q, t) }",
+        ["Transpose", "Squeeze"],
+    ),
+    "turned: the second Reshape parts": (
+        "turned.between",
+        f"(float[6,20] x) => (float y) {axes(f='2 3 20', t='4 5 2 3')} "
+        "{ p = Reshape(x, f) q = Transpose<perm = [2, 0, 1]>(p) y = Reshape(q, t) }",
+        ["Reshape", "Transpose"],
+    ),
+    "turned: nothing but dims of 1 moves": (
+        "turned.between",
+        f"(float[3,N] x) => (float y) {axes(a='0', b='2')} "
+        "{ p = Unsqueeze(x, a) q = Transpose<perm = [1, 2, 0]>(p) y = Unsqueeze(q, b) }",
+        ["Unsqueeze"],
+    ),
+    "turned: one element": (
+        "turned.one_element",
+        f"(float[3,N,4] x) => (float y) {axes(i='-1', e=END, k='0', a='-1')} "
+        "{ p = Slice(x, i, e, k) q = Transpose<perm = [2, 1, 0]>(p) y = Squeeze(q, a) }",
+        ["Gather", "Transpose"],
+    ),
+    "turned: one that is gathered": (
+        "turned.one_element",
+        f"(float[3,N,4] x) => (float y) {axes(i='1', a='0')} "
+        "{ p = Gather<axis = 1>(x, i) q = Transpose<perm = [1, 0, 2]>(p) y = Squeeze(q, a) }",
+        ["Gather"],
+    ),
+    # -- broadcast --
+    "leading ones: two operands": (
+        "broadcast.leading_ones",
+        f"(float[N,3] x, float[M,N,3] z) => (float y) {axes(a='0 1', o='0')} "
+        "{ p = Unsqueeze(x, a) q = Unsqueeze(z, o) y = Sub(q, p) }",
+        ["Unsqueeze", "Sub"],
+    ),
+    "leading ones: before a dim of 1": (
+        "broadcast.leading_ones",
+        f"(float[1,3] x, float[2,4,3] z) => (float y) {axes(a='1')} {{ p = Unsqueeze(x, a) y = Div(z, p) }}",
+        ["Div"],
+    ),
+    "leading ones: dropped": (
+        "broadcast.leading_ones",
+        f"(float[1,3] x, float[2,4,3] z) => (float y) {axes(a='0')} {{ p = Squeeze(x, a) y = Mul(p, z) }}",
+        ["Mul"],
+    ),
+    "leading ones: a condition": (
+        "broadcast.leading_ones",
+        f"(bool[N] x, float[M,N] z) => (float y) {axes(a='0')} {{ p = Unsqueeze(x, a) q = Neg(z) y = Where(p, q, z) }}",
+        ["Neg", "Where"],
+    ),
+    "leading ones: before a function": (
+        "broadcast.leading_ones_before",
+        f"(int64[N] x, float[1,M,N] z) => (float y) {axes(a='0')} "
+        "{ p = Unsqueeze(x, a) q = Cast<to = 1>(p) y = Mul(q, z) }",
+        ["Cast", "Mul"],
+    ),
+    "both": (
+        "broadcast.both",
+        f"(float[N,4] x, float[N,4] z) => (bool y) {axes(a='0 2 2')} "
+        f"{{ p = Reshape(x, a) q = Reshape(z, a) y = Less(q, p) }}",
+        ["Less", "Reshape"],
+    ),
+    # -- across --
+    "functions: undone": (
+        "across.functions",
+        f"(float[N,4] x) => (int64 y) {axes(a='1', l='2')} "
+        "{ p = Unsqueeze(x, a) c = Cast<to = 7>(p) q = Add(l, c) r = Neg(q) y = Squeeze(r, a) }",
+        ["Cast", "Add", "Neg"],
+    ),
+    "functions: the first one stays": (
+        "across.functions",
+        f"(float[N,4] x) => (float y, float z) {axes(a='1')} "
+        "{ p = Unsqueeze(x, a) r = Neg(p) y = Squeeze(r, a) z = Exp(p) }",
+        ["Unsqueeze", "Neg", "Exp"],
+    ),
+    "ends: Slice": (
+        "across.ends",
+        f"(float[N,4,6] x) => (float y) {axes(i='1', e='3', l='3', a='2')} "
+        "{ p = Unsqueeze(x, a) q = Slice(p, i, e, l) y = Flatten(q) }",
+        ["Slice", "Reshape"],
     ),
     # -- pads --
     "pads": (
@@ -551,6 +649,49 @@ STAYS = {
         "products.batches",
         f"(float[2,3,3,4] x, float[3,2,4,3] z) => (float y) {axes(f='-1 3 4', g='-1 4 3', t='2 3 3 3')} "
         "{ p = Reshape(x, f) q = Reshape(z, g) m = MatMul(p, q) y = Reshape(m, t) }",
+    ),
+    "turned: blocks that change places with their parts": (
+        "turned.between",
+        f"(float[N,12,5] x) => (float y) {axes(f='0 3 4 5', t='0 15 4')} "
+        "{ p = Reshape(x, f) q = Transpose<perm = [0, 1, 3, 2]>(p) y = Reshape(q, t) }",
+    ),
+    "turned: more than one element": (
+        "turned.one_element",
+        f"(float[N,1,4] x) => (float y) {axes(i='0', e='1', k='0', a='1')} "
+        "{ p = Slice(x, i, e, k) q = Transpose<perm = [1, 0, 2]>(p) y = Squeeze(q, a) }",
+    ),
+    "leading ones: the rank is theirs": (
+        "broadcast.leading_ones",
+        f"(float[N,3] x, float[3] z) => (float y) {axes(a='0')} {{ p = Unsqueeze(x, a) y = Add(p, z) }}",
+    ),
+    "leading ones: in the middle": (
+        "broadcast.leading_ones",
+        f"(float[2,3] x, float[2,2,3] z) => (float y) {axes(a='1')} {{ p = Unsqueeze(x, a) y = Add(p, z) }}",
+    ),
+    "both: other shapes": (
+        "broadcast.both",
+        "(float[2,3] x, float[3,2] z) => (float y) <int64[1] a = {6}> "
+        "{ p = Reshape(x, a) q = Reshape(z, a) y = Add(p, q) }",
+    ),
+    "both: used elsewhere": (
+        "broadcast.both",
+        f"(float[N,4] x, float[N,4] z) => (float y, float w) {axes(a='0 2 2')} "
+        "{ p = Reshape(x, a) q = Reshape(z, a) y = Add(q, p) w = Neg(p) }",
+    ),
+    "functions: a constant of several elements": (
+        "across.functions",
+        f"(int64[N,4] x) => (int64 y) {axes(a='1', l='2 3 4 5')} "
+        "{ p = Unsqueeze(x, a) q = Add(l, p) y = Squeeze(q, a) }",
+    ),
+    "functions: a constant of more dims": (
+        "across.functions",
+        "(float[4] x) => (float y) <int64[2] a = {1, 4}, int64[1] b = {4}, float[1,1] l = {2}> "
+        "{ p = Reshape(x, a) q = Add(l, p) y = Reshape(q, b) }",
+    ),
+    "ends: an axis of two": (
+        "across.ends",
+        f"(float[N,2,3] x) => (float y) {axes(f='0 6', i='1', e='3', k='1', t='0 2 1')} "
+        "{ p = Reshape(x, f) q = Slice(p, i, e, k) y = Reshape(q, t) }",
     ),
     "pads: other values": (
         "pads.merge",

@@ -1,0 +1,31 @@
+"""Operators that treat each element alike, as rules about data movement meet them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ... import ops
+from ...ir import Op, Value
+from ...rewrite import Rewriter
+
+BINARY = (
+    "Add", "And", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Div", "Equal", "Greater", "GreaterOrEqual", "Less",
+    "LessOrEqual", "Mod", "Mul", "Or", "Sub", "Xor",
+)  # fmt: skip
+"""Operators of two operands that broadcast. Not Pow, which runtimes compute in another way for a scalar exponent."""
+
+UNARY = (
+    "Abs", "Cast", "Ceil", "Clip", "Cos", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu",
+    "Log", "Mish", "Neg", "Not", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Sign", "Sin", "Softplus",
+    "Softsign", "Sqrt", "Swish", "Tanh",
+)  # fmt: skip
+"""Operators of one number, and bounds that are scalars."""
+
+
+def again(rw: Rewriter, op: Op, replaced: dict[Value, Value]) -> Value:
+    """The same op of other operands."""
+    moved = {m.name for m in ops.view.spelled_as_attribute(op)}
+    attrs: dict[str, Any] = {n: a for n, a in op.attrs.items() if n not in moved}
+    operands = [v if v is None else replaced.get(v, v) for v in ops.operands(op)]
+    result: Value = rw.op(op.op_type, *operands, name=op.name, **attrs)
+    return result
