@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ... import ops
-from ...ir import Array, DType, Op, Role, Value
+from ...ir import Array, Op, Role, Value
 from ...rewrite import RejectError
 from ._affine import FLOATS, Affine, dtype_of, elements, multiplied, rounded, shape_of
 from ._products import Product
@@ -21,17 +21,16 @@ _Digits = list["tuple[int, int] | None"]
 """For each axis the size and stride that it has in the number of a column; None for an axis of something else."""
 
 
-def make_columns(plan: Plan, value: Value, factor: float, user: Op) -> None:
-    """Have a value made `factor` times as large that is part of the result of a product with constant weights.
+def make_columns(plan: Plan, value: Value, factor: float) -> None:
+    """Have a result of a Split, Slice or Gather made `factor` times as large by a product with constant weights above.
 
     The other columns stay what they are, and so do the ops between.
 
     Raises:
         RejectError: it is no such part, or its columns are used otherwise too.
     """
-    if dtype_of(value) is DType.FLOAT16 and abs(factor) > 1:
-        raise RejectError("a number of sixteen bits may overflow")
-    pick, result = _pick_above(value, user)
+    pick = value.producer
+    assert pick is not None
     above = [pick]
     data = pick.inputs[0]
     while data is not None and (op := data.producer) is not None and op.op_type in ("Reshape", "Transpose"):
@@ -46,26 +45,10 @@ def make_columns(plan: Plan, value: Value, factor: float, user: Op) -> None:
     digits = _digits_of(data)
     for move in above[:0:-1]:
         digits = _moved(move, digits)
-    mask = _mask(pick, result, digits)
+    mask = _mask(pick, value, digits)
     product, factors = data, np.where(mask, factor, 1.0)
+    plan.touch(product.producer)  # type: ignore[arg-type]
     plan.later(product, lambda: _scaled(plan, product, factors))
-
-
-def _pick_above(value: Value, user: Op) -> tuple[Op, Value]:
-    """The op above that picks a part, and its result."""
-    while True:
-        op = value.producer
-        uses_it = [use.op for use in value.uses]
-        if op is None or value.role is not Role.RESULT or value.is_output or uses_it != [user]:
-            raise RejectError(f"{value!r} is used elsewhere")
-        if op.domain:
-            raise RejectError(f"{op.label} moves no elements")
-        if op.op_type in ("Gather", "Slice", "Split"):
-            return op, value
-        above = op.inputs[0] if op.op_type in ("Reshape", "Squeeze", "Transpose", "Unsqueeze") else None
-        if above is None:
-            raise RejectError(f"{op.label} moves no elements")
-        value, user = above, op
 
 
 def _digits_of(data: Value) -> _Digits:

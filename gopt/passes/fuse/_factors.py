@@ -8,107 +8,40 @@ downwards, `Plan.take` changes what uses it. Each op is changed once at most, an
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ... import ops
-from ...ir import Array, DType, Op, Role, Value
-from ...rewrite import RejectError, Rewriter
-from ._affine import FLOATS, Affine, dtype_of, elements, multiplied, rounded
+from ...ir import DType, Op, Role, Value
+from ...rewrite import RejectError
+from ._affine import FLOATS, Affine, dtype_of, shape_of
+from ._changes import Changes
+from ._columns import make_columns
 from ._products import Product
 from ._weights import mapped_after, mapped_before
 
-MOVES = frozenset(
+# Their result is made of elements of the first operand, and zeros.
+_MOVES = frozenset(
     {"DepthToSpace", "Expand", "Flatten", "Identity", "Reshape", "Slice", "SpaceToDepth", "Squeeze", "Tile"}
     | {"Transpose", "Trilu", "Unsqueeze"}
 )
-"""Ops whose result is made of elements of their first operand, and zeros."""
-_LINEAR = MOVES | {"AveragePool", "CumSum", "Gather", "GlobalAveragePool", "Neg", "ReduceMean", "ReduceSum"}
+_LINEAR = _MOVES | {"AveragePool", "CumSum", "Gather", "GlobalAveragePool", "Neg", "ReduceMean", "ReduceSum"}
+# f(c * x) is c * f(x) for positive c.
 _RISING = frozenset(
     {"Abs", "GlobalMaxPool", "LeakyRelu", "MaxPool", "PRelu", "ReduceL1", "ReduceL2", "ReduceMax", "ReduceMin", "Relu"}
 )
-"""f(c * x) is c * f(x) for positive c."""
 _SUMS = frozenset({"Add", "Concat", "Sub", "Sum"})
 _NORMS = frozenset(
     {"BatchNormalization", "GroupNormalization", "InstanceNormalization", "LayerNormalization", "RMSNormalization"}
 )
-_MOST = 24
 # How far a sixteen-bit number may be moved towards overflow or zero.
 _HALF_RANGE = 256.0
 
 
-class Plan:
-    """Changes of a graph that together leave out one op.
-
-    Attributes:
-        rw: what stages the new ops.
-        mapping: old values and those that take their place.
-    """
-
-    def __init__(self, graph: Any, root: Op) -> None:
-        """A plan to leave out `root`, a product of its operand and a scalar."""
-        self.rw = Rewriter(graph, root)
-        self.mapping: dict[Value, Value] = {}
-        self._touched: dict[Op, None] = {root: None}
-        self._later: list[tuple[Value, Callable[[], Value]]] = []
-
-    def now(self, value: Value) -> Value:
-        """What stands for a value at present."""
-        while value in self.mapping:
-            value = self.mapping[value]
-        return value
-
-    def clear(self) -> None:
-        """Forget the way taken so far."""
-        self._touched = {self.rw.root: None}
-        self._later.clear()
-
-    def later(self, old: Value, make: Callable[[], Value]) -> None:
-        """Note how to make what takes the place of a value."""
-        self._later.append((old, make))
-
-    def build(self) -> bool:
-        """Make the new weights and ops, once it is known that there is a way; false if a new op would take what goes.
-
-        Raises:
-            RejectError: a constant can't be had in its type.
-        """
-        for old, make in self._later:
-            self.mapping[old] = make()
-        self.mapping = {old: self.now(new) for old, new in self.mapping.items()}
-        gone = self.mapping.keys()
-        return all(v not in gone for op in self.rw.staged for v in op.inputs)
-
-    @contextmanager
-    def _attempt(self) -> Any:
-        touched, later = dict(self._touched), len(self._later)
-        try:
-            yield
-        except RejectError:
-            self._touched = touched
-            del self._later[later:]
-            raise
-
-    def _first(self, *ways: Callable[[], None]) -> None:
-        """Go the first way that can be gone."""
-        for n, way in enumerate(ways):
-            try:
-                with self._attempt():
-                    return way()
-            except RejectError:
-                if n == len(ways) - 1:
-                    raise
-        raise RejectError("there is no way for the factor")
-
-    def _touch(self, op: Op) -> None:
-        if op in self._touched or len(self._touched) >= _MOST:
-            raise RejectError(f"{op.label} would be changed twice, or the way is too long")
-        if op.domain or not ops.is_current(op) or ops.is_random(op) or op.bodies:
-            raise RejectError(f"{op.label} is not known to be linear")
-        self._touched[op] = None
+class Plan(Changes):
+    """A plan to leave out a product of its operand and a scalar."""
 
     # -- upwards -------------------------------------------------------------------------------------------------------
 
@@ -133,7 +66,7 @@ class Plan:
         others = [use for use in value.uses if use.op is not user]
         if sum(use.op is user for use in value.uses) != 1 or (others and alone):
             raise RejectError(f"{value!r} is used elsewhere")
-        self._touch(op)
+        self.touch(op)
         self._make(op, value, factor, dtype)
         for use in others:
             self._taken(use.op, use.slot, value, 1 / factor)
@@ -141,17 +74,22 @@ class Plan:
     def _make(self, op: Op, value: Value, factor: float, dtype: DType) -> None:
         kind, operands = op.op_type, ops.operands(op)
         first, second = (operands[k] if k < len(operands) else None for k in (0, 1))
-        if _passes(op, factor):
+        if kind in ("Gather", "Slice", "Split"):
+            self.first(
+                lambda: self._make_operand(op, None if kind == "Split" else first, factor),
+                lambda: make_columns(self, value, factor),
+            )
+        elif _passes(op, factor):
             self._make_operand(op, first, factor)
         elif kind in ("Conv", "ConvTranspose") and _is_constant(second) and _is_constant(op.input(2)):
             self.later(value, lambda: mapped_after(self.rw, op, Affine(np.array([factor]))))
         elif kind == "Gemm":
             self.later(value, lambda: Product.of(op).then(self.rw, Affine(np.array(factor))).gemm(self.rw))
         elif kind == "MatMul":
-            self._first(*(lambda k=k: self._make_factor(op, k, factor, dtype) for k in (1, 0)))
+            self.first(*(lambda k=k: self._make_factor(op, k, factor, dtype) for k in (1, 0)))
         elif kind in ("Mul", "Div"):
             second_factor = factor if kind == "Mul" else 1 / factor
-            self._first(
+            self.first(
                 lambda: self._make_constant(op, 1, second_factor, dtype),
                 lambda: self._make_constant(op, 0, factor, dtype),
                 lambda: self._make_operand(op, second, second_factor),
@@ -230,7 +168,7 @@ class Plan:
             raise RejectError("a body takes it, or it is of no type to compute with")
         if dtype is DType.FLOAT16 and not 1 <= abs(factor) <= _HALF_RANGE:
             raise RejectError("a number of sixteen bits may overflow")
-        self._touch(op)
+        self.touch(op)
         kind = op.op_type
         if slot == 0 and _passes(op, factor):
             self._take_results(op, factor)
@@ -243,9 +181,12 @@ class Plan:
             self._take_product(op, 1 - slot, dtype, factor, factor)
         elif kind == "Div":
             self._take_product(op, 1 - slot, dtype, 1 / factor, 1 / factor if slot else factor)
+        elif kind == "Concat":
+            self.first(
+                lambda: self._take_sum(op, slot, factor, dtype), lambda: self._take_part(op, slot, factor, dtype)
+            )
         elif kind in _SUMS:
-            self._make_all(op, op.result, 1 / factor, dtype, but=slot)
-            self.take(op.result, factor)
+            self._take_sum(op, slot, factor, dtype)
         elif kind == "Split" and slot == 0:
             for result in op.outputs:
                 if result is not None and result.is_needed:
@@ -269,6 +210,32 @@ class Plan:
         else:
             self._replace_operand(op, other, lambda: self._times(operand, constant_factor, dtype, is_factor=True))
 
+    def _take_sum(self, op: Op, slot: int, factor: float, dtype: DType) -> None:
+        self._make_all(op, op.result, 1 / factor, dtype, but=slot)
+        self.take(op.result, factor)
+
+    def _take_part(self, op: Op, slot: int, factor: float, dtype: DType) -> None:
+        """A part of what is joined: a constant that all of it is multiplied by takes the factor for that part."""
+        uses, shapes = op.result.uses, [None if v is None else shape_of(v) for v in op.inputs]
+        if op.result.is_output or len(uses) != 1 or uses[0].op.op_type != "Mul" or uses[0].slot not in (0, 1):
+            raise RejectError(f"{op.label} does not pass a factor on")
+        user, other = uses[0].op, 1 - int(uses[0].slot == 1)
+        constant = user.inputs[other]
+        axis = int(ops.attribute(op, "axis"))
+        sizes = [None if shape is None else shape[axis] for shape in shapes]
+        rank = len(shapes[0] or ())
+        if constant is None or constant.const is None or not all(isinstance(n, int) for n in sizes):
+            raise RejectError("there is no constant, or the sizes are not known")
+        numbers = [n for n in sizes if isinstance(n, int)]
+        shape = constant.const.shape
+        along = axis % rank - rank
+        if len(shape) < -along or len(shape) > rank or shape[along] != sum(numbers):
+            raise RejectError("the constant would become larger")
+        self.touch(user)
+        factors = np.repeat([factor if k == slot else 1.0 for k in range(len(numbers))], numbers)
+        view = factors.reshape((-1,) + (1,) * (-along - 1))
+        self._replace_operand(user, other, lambda: self._times(constant, view, dtype, is_factor=True))
+
     def _gemm_of(self, op: Op, slot: int, factor: float) -> Value:
         product = Product.of(op)
         product = replace(product, a=self.now(product.a), b=self.now(product.b))
@@ -279,33 +246,6 @@ class Plan:
         if not np.isfinite(alpha) or not alpha or (product.dtype is DType.DOUBLE and alpha != wanted):
             raise RejectError("alpha can't take the factor")
         return replace(product, alpha=alpha).gemm(self.rw)
-
-    # -- constants and ops ---------------------------------------------------------------------------------------------
-
-    def _times(self, constant: Value, factor: float, dtype: DType, is_factor: bool = False) -> Value:
-        array: Array = elements(constant) * factor
-        return self.rw.const(rounded(array, dtype, is_factor=is_factor), name=constant.name)
-
-    def _scaled_weights(self, weights: Value, factor: float) -> Value:
-        tensor = weights.const
-        if tensor is None or tensor.dtype not in FLOATS or not tensor.shape:
-            raise RejectError("there are no weights")
-        ones = np.full((1,) * len(tensor.shape), factor)
-        return self.rw.const(multiplied(tensor.numpy(), ones, tensor.dtype), name=weights.name)
-
-    def _replace_operand(self, op: Op, slot: int, new: Callable[[], Value]) -> None:
-        self._remake(op, op.result, {slot: new})
-
-    def _remake(self, op: Op, value: Value, news: dict[int, Callable[[], Value]]) -> None:
-        """The op with new constants among its operands, the others being what then stands for them."""
-
-        def make() -> Value:
-            operands = [None if v is None else news[k]() if k in news else self.now(v) for k, v in enumerate(op.inputs)]
-            attrs: dict[str, Any] = dict(op.attrs)
-            result: Value = self.rw.op(op.op_type, *operands, name=op.name, **attrs)
-            return result
-
-        self.later(value, make)
 
 
 def _is_constant(value: Value | None) -> bool:

@@ -9,7 +9,6 @@ from ...ir import Graph, Model, Op, Value
 from ...rewrite import Context, Numerics, RejectError
 from ..base import Pass, register
 from ._affine import FLOATS, affine_of, dtype_of, fits, shape_of
-from ._columns import make_columns
 from ._factors import Plan
 
 
@@ -79,11 +78,7 @@ def _scalar(op: Op, data: Value) -> float:
 
 
 def _above(plan: Plan, op: Op, data: Value, factor: float) -> None:
-    try:
-        plan.make(data, factor, op, alone=False)
-    except RejectError:
-        plan.clear()
-        make_columns(plan, data, factor, op)
+    plan.make(data, factor, op, alone=False)
     plan.mapping[op.result] = data
 
 

@@ -99,6 +99,31 @@ def test_a_factor_of_some_columns(parts: str) -> None:
     assert "Mul" not in done.ops
 
 
+def test_a_factor_of_scores_goes_past_a_split() -> None:
+    text = """(float[N,7,12] x) => (float y) <float k = {0.25}, int64[4] s = {0, 7, 2, 4}> {
+        m = MatMul(x, w) a = Add(m, b) q, kk, v = Split<axis=2, num_outputs=3>(a)
+        q1 = Reshape(q, s) q2 = Transpose<perm=[0,2,1,3]>(q1) k1 = Reshape(kk, s) k2 = Transpose<perm=[0,2,3,1]>(k1)
+        p = MatMul(q2, k2) d = Mul(p, k) n = Softmax(d) v1 = Reshape(v, s) v2 = Transpose<perm=[0,2,1,3]>(v1)
+        y = MatMul(n, v2) }"""
+    done = factors(text, w=(12, 24), b=(24,))
+    assert done.fired == ["factors"]
+    assert "Mul" not in done.ops
+    assert factors(text.replace("(float y)", "(float y, float q)"), w=(12, 24), b=(24,)).fired == ["factors"]  # of k
+    assert factors(text.replace("(float y)", "(float y, float a)"), w=(12, 24), b=(24,)).fired == []
+
+
+@pytest.mark.parametrize("table", [(1, 8), (8,), (5, 8)])
+def test_a_factor_of_a_part_goes_into_a_table(table: tuple[int, ...]) -> None:
+    """Rotary embedding: Concat(-b, a) times a table of sines."""
+    text = """(float[N,5,8] x) => (float y, float z) {
+        a, b = Split<axis=2, num_outputs=2>(x) n = Neg(b) c = Concat<axis=-1>(n, a) y = Mul(c, t) z = Sin(b) }"""
+    done = factors(text, t=table)
+    assert done.ops == ["Split", "Concat", "Mul", "Sin"] or sorted(done.ops) == ["Concat", "Mul", "Sin", "Split"]
+    assert factors(text, t=(5, 1)).fired == []
+    assert factors(text, t=(2, 1, 5, 8), runs=False).fired == []
+    assert factors(text.replace("float z)", "float z, float c)"), t=table).fired == []
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
