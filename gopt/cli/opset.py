@@ -57,15 +57,19 @@ def in_full(found: Plan) -> Iterator[str]:
     """Every node that changes, and every one in the way."""
     yield f"opset {found.before} -> {found.to}, IR version {found.ir_version}"
     if found.steps:
-        yield f"{len(found.steps):,} nodes change"
+        yield f"{_nodes(len(found.steps))} to change"
         rows = [[s.op.label, "->", ", ".join(o.op_type for o in s.made.staged), _promise(s)] for s in found.steps]
         yield from columns(rows)
     if found.blockers:
-        yield f"{len(found.blockers):,} nodes are in the way"
+        yield f"{_nodes(len(found.blockers))} in the way"
         for blocker in found.blockers:
             yield f"  {printable(str(blocker))}"
     else:
         yield "it can be reached"
+
+
+def _nodes(count: int) -> str:
+    return "1 node" if count == 1 else f"{count:,} nodes"
 
 
 def _promise(step: Any) -> str:

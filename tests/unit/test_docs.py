@@ -24,7 +24,14 @@ from gopt.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SHOWN = ("README.md", "docs/writing-passes.md", "docs/verification.md", "docs/shapes.md", "docs/cutting.md")
+SHOWN = (
+    "README.md",
+    "docs/writing-passes.md",
+    "docs/verification.md",
+    "docs/shapes.md",
+    "docs/cutting.md",
+    "docs/opsets.md",
+)
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)#\s]+)?(#[^)\s]+)?\)")
 

@@ -23,7 +23,7 @@ def flips(tmp_path: Path) -> Path:
 def test_what_is_in_the_way_is_listed(cli: Cli, flips: Path) -> None:
     done = cli("opset", flips, "--to", 17)
     assert done.status == 5
-    assert "1 nodes change\n  Mish 'z'  ->  Softplus, Tanh, Mul  rounding" in done.out
+    assert "1 node to change\n  Mish 'z'  ->  Softplus, Tanh, Mul  rounding" in done.out
     assert "BitwiseNot 'y': the standard domain has no BitwiseNot at version 17" in done.out
     data = cli("opset", flips, "--to", 17, "--json").json
     assert (data["opset"], data["to"], data["reachable"]) == (18, 17, False)

@@ -199,7 +199,7 @@ def test_an_attribute_of_the_function_that_the_opset_lacks_is_in_the_way() -> No
     g (float[3,4] x) => (int64[K] y) { y = local.rest <n = 1> (x) }
     <domain: "local", opset_import: ["": 17]> rest <n> (a) => (b) { b = Shape <start: int = @n> (a) }"""
     assert apply(parse(text), "opset:to=15")[1].entries
-    with pytest.raises(TargetError, match="Shape 'b' in function local::rest: .*inlining the function"):
+    with pytest.raises(TargetError, match=r"Shape 'b' in function local::rest: .*inlining the function"):
         apply(parse(text), "opset:to=13")
 
 
