@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...ir import Graph, Model, Op, Value
@@ -31,21 +30,23 @@ class Factors(Pass):
         if ctx.exact:
             return
         for graph in model.graphs():
-            todo = [op for op in graph.ops if _may_scale(op)]
-            while todo:
-                op = todo.pop()
-                if op.graph is graph:
-                    todo += [made for made in self._spare(ctx, graph, op) if _may_scale(made)]
+            while self._spare_all(ctx, graph):
+                pass  # what one rewrite leaves may let another through that was refused before
 
-    def _spare(self, ctx: Context, graph: Graph, op: Op) -> Sequence[Op]:
-        """Leave out one op; returns what was made in its place."""
+    def _spare_all(self, ctx: Context, graph: Graph) -> bool:
+        scaling = [op for op in graph.ops if op.op_type in ("Mul", "Div", "Neg") and not op.domain]
+        spared = [op for op in reversed(scaling) if op.graph is graph and self._spare(ctx, graph, op)]
+        return bool(spared)
+
+    def _spare(self, ctx: Context, graph: Graph, op: Op) -> bool:
+        """Leave out one op; false if it stays."""
         data = next((v for v in op.inputs if v is not None and v.const is None), None)
         if data is None or dtype_of(data) not in FLOATS:
-            return ()
+            return False
         try:
             factor = _scalar(op, data)
         except RejectError:
-            return ()
+            return False
         for way in (_above, _below):
             plan = Plan(graph, op)
             try:
@@ -54,12 +55,8 @@ class Factors(Pass):
             except RejectError:
                 continue
             if is_sound and ctx.replace(self.name, plan.mapping, plan.rw.staged, numerics=self.numerics):
-                return plan.rw.staged
-        return ()
-
-
-def _may_scale(op: Op) -> bool:
-    return op.op_type in ("Mul", "Div", "Neg") and not op.domain
+                return True
+        return False
 
 
 def _scalar(op: Op, data: Value) -> float:
