@@ -55,7 +55,7 @@ def clone_op(op: Op, target: Graph, mapping: Mapping, substitute: Substitute | N
                 mapping[value] = Value(target.names.fresh(value.name), Role.CONST, tensor)
         return None
     inputs = [None if v is None else clone_value(v, target, mapping) for v in op.inputs]
-    while inputs and inputs[-1] is None:
+    while inputs and inputs[-1] is None and not op.bodies:  # a Loop must name its trip count and condition
         inputs.pop()
     results = []
     for old in op.outputs:

@@ -27,7 +27,7 @@ class Listener(Protocol):
         """An op was taken out of the graph; its operand tuple is still readable."""
 
     def operand_changed(self, op: Op, old: Value | None) -> None:
-        """An operand or capture of the op now is another value than `old`."""
+        """An operand or capture of the op now is another value than `old`; None also where a result is no output now."""
 
 
 class Graph(Adjacency):
@@ -317,8 +317,12 @@ class Graph(Adjacency):
 
     def _unexport(self, value: Value) -> None:
         self._exported[value] -= 1
-        if not self._exported[value]:
-            del self._exported[value]
+        if self._exported[value]:
+            return
+        del self._exported[value]
+        if self.listeners and (producer := self.producer(value)) is not None:
+            for listener in self.listeners:
+                listener.operand_changed(producer, None)
 
     def _edited(self) -> None:
         self.version += 1

@@ -180,7 +180,8 @@ class Value:
         if self.role is Role.CONST:
             return self.tensor
         if self.role is Role.CAPTURE:
-            return self.outer.const
+            outer = self.outer
+            return None if outer is self else outer.const
         return None
 
     @property

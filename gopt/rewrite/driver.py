@@ -169,7 +169,7 @@ class Driver:
         while self._queue and not self.ctx.ledger.exhausted:
             op = self._queue.popleft()
             self._queued.discard(op)
-            if op.graph is not None:
+            if _is_alive(op):
                 for rule, root in self.index.candidates(op):
                     if self._apply(rule, root, op):
                         break
@@ -267,6 +267,14 @@ class Driver:
             if recent[-length:] == recent[-2 * length : -length]:
                 return "rewrite loop: " + " -> ".join([*recent[-length:], recent[-length]])
         return "rewrite loop among: " + ", ".join(dict.fromkeys(recent))
+
+
+def _is_alive(op: Op) -> bool:
+    """False for an op that was removed, and for one in a body whose owner was."""
+    graph = op.graph
+    while graph is not None and graph.owner is not None:
+        graph = graph.owner.graph
+    return graph is not None
 
 
 def captured(rule: Rule) -> tuple[str, ...]:

@@ -117,7 +117,8 @@ class NodeEncoder(ABC):
 
     def _new_node(self, op: Op, inputs: Sequence[str], outputs: Sequence[str]) -> Chunks:
         chunks = Chunks()
-        chunks.data(_names(node_fields.INPUT, _trimmed(inputs)) + _names(node_fields.OUTPUT, _trimmed(outputs)))
+        named = inputs if op.bodies else _trimmed(inputs)  # a Loop has to name its trip count and condition
+        chunks.data(_names(node_fields.INPUT, named) + _names(node_fields.OUTPUT, _trimmed(outputs)))
         if op.name:
             chunks.text(node_fields.NAME, op.name)
         chunks.text(node_fields.OP_TYPE, op.op_type)

@@ -179,6 +179,8 @@ def _key(op: Op, operators: frozenset[tuple[str, str]], numbers: Numbers) -> Has
 
 def _slots(first: Op, second: Op) -> list[int | None] | None:
     """For each result of twins the slot in which both branches export it; None if they cannot move."""
+    if first.graph is None or second.graph is None:
+        return None  # nobody needs it any more
     operands = [v for v in (*first.inputs, *second.inputs) if v is not None]
     if any(v.role is Role.RESULT for v in operands) or all(v.const is not None for v in operands):
         return None  # it takes what stays inside, or will be folded

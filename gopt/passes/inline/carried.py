@@ -131,8 +131,6 @@ def _reduce(turns: Turns, live: list[int], scanned: list[int]) -> _Change:
     trim(body)
     for value in gone:
         body.remove_input(value)
-    while operands and operands[-1] is None:
-        operands.pop()
     return [origin], [rebuild(op, operands, [k for k in live if k < len(op.outputs)], attrs)]
 
 

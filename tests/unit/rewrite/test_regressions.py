@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gopt.rewrite import Ledger
+from gopt.frontends.text import parse
+from gopt.passes.registry import REGISTRY
+from gopt.rewrite import Context, Ledger, Rule, apply_rules
 from tests.unit.passes.clean.rewriting import rewrite
 
 
@@ -58,3 +60,18 @@ def test_equal_captures_are_equal_to_the_bit() -> None:
         "{ m = Min(a, b) n = Min(b, c) s = Div(x, m) t = Div(x, n) y = Sub(s, t) }"
     )
     assert rewrite(text, "clean.identity").ops == ["Min", "Div", "Div", "Sub"]
+
+
+def test_ops_in_the_body_of_an_op_that_is_gone_are_left_alone() -> None:
+    """They were rewritten, or led to endless recursion where they took what nothing captured any more."""
+    model = parse("""<ir_version: 8, opset_import: ["" : 17]>
+    g (float[2] x, bool p) => (float[2] y) {
+        z = If(p) <then_branch = t () => (float[2] a) { b = Identity(x) a = Neg(b) },
+                   else_branch = e () => (float[2] c) { d = Identity(x) c = Abs(d) }>
+        y = Neg(x) }""")
+    branches = [op for op in model.graph.ops if op.bodies]
+    inner = [op for body in branches[0].bodies for op in body.ops]
+    ctx = Context(model)
+    assert ctx.remove("test", branches) == 1
+    rules = [r for r in REGISTRY.find("clean.identity") if isinstance(r, Rule)]
+    assert apply_rules(ctx, rules, inner) == 0

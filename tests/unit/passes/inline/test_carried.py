@@ -120,3 +120,19 @@ def test_a_scan_keeps_one_operand_to_tell_its_length() -> None:
         t = Scan<num_scan_inputs = 2, body = g (float[2,3] state, float[2,3] p, float[2,3] q) => (float[2,3] next) {
                 next = Add(state, state) }>(s, a, b) }"""
     assert len(rewrite(text, "inline.carried").op("Scan").inputs) == 2
+
+
+def test_a_loop_names_its_condition_even_if_it_has_none_and_carries_nothing() -> None:
+    text = """(float[2,3] x, int64 n) => (float y) {
+        u, y = Loop(n, "", x) <body = b (int64 i, bool go, float[2,3] s) => (bool on, float[2,3] t, float[2,3] e) {
+            on = Identity(go) t = Neg(s) e = Cast<to=1>(i) }> }""".replace("float[2,3] e)", "float e)")
+    done = rewrite(text, "inline.carried", sizes={"n": np.array(3)})
+    assert the_loop(done).inputs[1:] == (None,)
+
+
+def test_what_is_no_output_of_a_body_any_more_is_looked_at_again() -> None:
+    text = """(float[2,3] x, int64 n, bool c) => (float y) {
+        u, y = Loop(n, c, x) <body = b (int64 i, bool go, float[2,3] s) => (bool on, float[2,3] t, float[2,3] e) {
+            on = Identity(go) t = Neg(x) e = Identity(t) }> }"""
+    done = rewrite(text, "(inline.carried,clean.identity)*", sizes=SIZES)
+    assert [op.op_type for op in the_loop(done).bodies[0].ops] == ["Identity", "Neg"]
