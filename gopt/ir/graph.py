@@ -27,7 +27,7 @@ class Listener(Protocol):
         """An op was taken out of the graph; its operand tuple is still readable."""
 
     def operand_changed(self, op: Op, old: Value | None) -> None:
-        """An operand or capture of the op now is another value than `old`; None also where a result is no output now."""
+        """An operand or capture of the op now is another value than `old`; None where a result is no output now."""
 
 
 class Graph(Adjacency):
