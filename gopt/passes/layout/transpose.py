@@ -60,6 +60,9 @@ class _Search:
         perm, x = perm_of(op), op.inputs[0]
         if perm is None or x is None or (up and x.const is not None):
             return
+        if moves_nothing(perm, shape_of(x)):
+            self.ctx.replace(self.rule, {op.result: x})
+            return
         start, order = (x, perm) if up else (op.result, inverse(perm))
         banned: list[Op] = []
         for _ in range(_TRIES):
