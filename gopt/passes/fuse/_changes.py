@@ -51,6 +51,9 @@ class Changes:
         """
         for old, make in self._later:
             self.mapping[old] = make()
+        # The root's result comes last: it may be an output, whose name is the one to keep.
+        result = self.rw.root.result
+        self.mapping[result] = self.mapping.pop(result)
         self.mapping = {old: self.now(new) for old, new in self.mapping.items()}
         gone = self.mapping.keys()
         return all(v not in gone for op in self.rw.staged for v in op.inputs)

@@ -183,6 +183,12 @@ def test_a_scalar_that_adds_dims_stays() -> None:
     assert factors(text, **W).fired == []
 
 
+def test_an_output_keeps_its_name() -> None:
+    done = factors(f"(float[N,4] x) => (float y) {SCALE} {{ a = Div(x, k) y = Mul(a, k) }}")
+    assert done.ops == ["Div"]
+    assert [v.name for v in done.model.graph.outputs] == ["y"]
+
+
 def test_it_rounds() -> None:
     text = f"{X} {SCALE} {{ a = MatMul(x, w) c = Transpose(a) y = Mul(c, k) }}"
     assert factors(text, exact=True, **W).fired == []
