@@ -11,6 +11,7 @@ MODULES = (
     "gather",
     "slices",
     "concat",
+    "focus",
     "split",
     "expand",
     "repeat",

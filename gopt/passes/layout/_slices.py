@@ -23,7 +23,7 @@ Bounds = tuple[int, int, int]
 
 
 def sliced(op: Op, x: Value | None) -> dict[int, Bounds]:
-    """The bounds of each axis that a Slice names; axes are counted from the front, all ends that are far are `END`.
+    """The bounds of each axis that a Slice cuts; axes are counted from the front, all ends that are far are `END`.
 
     Raises:
         RejectError: they are not known.
@@ -38,10 +38,11 @@ def sliced(op: Op, x: Value | None) -> dict[int, Bounds]:
         raise RejectError("the parameters do not fit together")
     shape = known_shape(x)
     counted(axes, len(shape))
-    return {
+    parts = {
         axis % len(shape): _plain(shape[axis], start, end, step)
         for axis, start, end, step in zip(axes, starts, ends, steps)
     }
+    return {axis: bounds for axis, bounds in parts.items() if bounds not in ((0, END, 1), (0, shape[axis], 1))}
 
 
 def _optional(op: Op, name: str) -> tuple[int, ...] | None:

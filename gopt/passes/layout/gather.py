@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from ...ir import Op, Value
 from ...ops.contents import shape_slice
 from ...rewrite import P, RejectError, Rewriter, rule
 from ..example import example
-from ._shapes import RESHAPES, axis_of, is_squeeze, is_unsqueeze, known_shape
+from ._shapes import RESHAPES, axis_of, is_squeeze, is_unsqueeze, known_shape, reshaped
 from ._slices import indices_of, only_axis, operand_of, successive
 
 _RESHAPES = P.op(*RESHAPES)
@@ -21,17 +23,43 @@ _RESHAPES = P.op(*RESHAPES)
     ),
 )
 def everything(rw: Rewriter, op: Op, x: Value, indices: Value) -> Value:
-    """Gather(x, [0, 1, ..., n-1]) -> x
+    """Gather(x, [0, 1, ..., n-1]) -> x, or Reshape(x) where the indices are no list
 
     Applies if the axis has n elements. Exact.
     """
     array = indices_of(indices)
-    size = known_shape(x)[axis_of(op, x)]
-    if not isinstance(size, int) or array.shape != (size,):
+    axis, shape = axis_of(op, x), known_shape(x)
+    size = shape[axis]
+    if not isinstance(size, int) or array.size != size:
         raise RejectError("it does not take everything")
-    if np.any(np.where(array < 0, array + size, array) != np.arange(size)):
+    flat = array.reshape(-1)
+    if np.any(np.where(flat < 0, flat + size, flat) != np.arange(size)):
         raise RejectError("it takes another order")
-    return x
+    return reshaped(rw, x, (*shape[:axis], *array.shape, *shape[axis + 1 :]))
+
+
+@rule(
+    P.GatherND("x", P.const("indices")).as_("op"),
+    example=example(
+        "(float[2,2,N] x) => (float[4,N] y) <int64[4,2] all = {0, 0, 0, 1, 1, 0, 1, 1}> { y = GatherND(x, all) }"
+    ),
+)
+def everything_nd(rw: Rewriter, op: Op, x: Value, indices: Value) -> Value:
+    """GatherND(x, all indices in order) -> Reshape(x)
+
+    Applies without batch dims, if the axes that are indexed have just as many elements. Exact.
+    """
+    array = indices_of(indices)
+    shape = known_shape(x)
+    depth = array.shape[-1] if array.ndim else 0
+    sizes = [d for d in shape[:depth] if isinstance(d, int)]
+    if rw.attr(op, "batch_dims") or not 0 < depth == len(sizes):
+        raise RejectError("there are batch dims, or the size of an axis is not known")
+    rows = array.reshape(-1, depth)
+    rows = np.where(rows < 0, rows + sizes, rows)
+    if len(rows) != prod(sizes) or np.any(rows != np.indices(sizes).reshape(depth, -1).T):
+        raise RejectError("it does not take everything in order")
+    return reshaped(rw, x, (*array.shape[:-1], *shape[depth:]))
 
 
 @rule(

@@ -13,7 +13,7 @@ _slice = P.Slice("x", P.const(), P.const(), ...)
 
 
 @rule(
-    P.Slice(_slice.as_("inner"), P.const(), P.const(), ...).as_("outer"),
+    P.Slice(_slice.as_("inner").shared(), P.const(), P.const(), ...).as_("outer"),
     example=example(
         "(float[N,5,6] x) => (float[M,K,L] y) <int64[1] one = {1}, int64[1] two = {2}, int64[1] end = {4}> "
         "{ a = Slice(x, one, end, one) y = Slice(a, one, end, two) }"
@@ -23,13 +23,16 @@ def merge(rw: Rewriter, outer: Op, inner: Op, x: Value) -> Value:
     """Slice(Slice(x, axis a), axis b) -> Slice(x, axes a and b); x[a:b][c:d] -> x[a+c:min(b, a+d)]
 
     Applies to constant bounds. Where both slice one axis, its size must be known, or steps be 1 and bounds count from
-    the front (the first end may count from the end if the second is the end). Exact.
+    the front (the first end may count from the end if the second is the end). The inner one may be used elsewhere if
+    that is by Slices, too. Exact.
     """
+    if inner.result.is_output or any(use.op.op_type != "Slice" or use.slot != 0 for use in inner.result.uses):
+        raise RejectError("the inner one is used by something else")
     shape = known_shape(x)
     parts = sliced(inner, x)
     for axis, bounds in sliced(outer, inner.result).items():
         parts[axis] = _composed(shape, axis, parts[axis], bounds) if axis in parts else bounds
-    return make_slice(rw, x, parts, outer.name)
+    return make_slice(rw, x, parts, outer.name) if parts else x
 
 
 def _composed(shape: Shape, axis: int, first: Bounds, second: Bounds) -> Bounds:

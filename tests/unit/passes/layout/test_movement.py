@@ -17,6 +17,7 @@ FILES = (
     "gather",
     "slices",
     "concat",
+    "focus",
     "split",
     "expand",
     "repeat",
@@ -286,6 +287,43 @@ FIRES = {
         f"(float[N,2] a, float[N,2] b) => (float y) {axes(i='1')} "
         "{ p = Unsqueeze(a, i) q = Unsqueeze(b, i) y = Concat<axis = -2>(p, q) }",
         ["Concat", "Reshape"],
+    ),
+    # -- focus --
+    "focus: another order": (
+        "focus.space_to_depth",
+        "(double[N,2,M,6] x) => (double y) "
+        f"{axes(a='2 3', k='2 2', e=f'{END} {END}', s='0 0', t='0 1', u='1 0', v='1 1')} "
+        "{ p = Slice(x, s, e, a, k) q = Slice(x, u, e, a, k) r = Slice(x, t, e, a, k) z = Slice(x, v, e, a, k) "
+        "y = Concat<axis = 1>(p, q, r, z) }",
+        ["SpaceToDepth", "Gather"],
+    ),
+    "focus: into a Conv": (
+        "focus.into_conv",
+        "(float[N,3,4,4] x) => (float y) <int64[3] c = {1, -1, 0}, float[1,3,1,1] w = {2, 3, 5}, float[1] b = {1}> "
+        "{ a = Gather<axis = 1>(x, c) y = Conv<strides = [2, 2]>(a, w, b) }",
+        ["Conv"],
+    ),
+    "everything: indices that are no list": (
+        "gather.everything",
+        "(float[N,4] x) => (float y) <int64[2,2] i = {0, 1, 2, -1}> { y = Gather<axis = 1>(x, i) }",
+        ["Reshape"],
+    ),
+    "everything: of two axes": (
+        "gather.everything_nd",
+        "(bool[2,2,N] x) => (bool y) <int64[2,1,2,2] i = {0, 0, 0, 1, 1, 0, 1, 1}> { y = GatherND(x, i) }",
+        ["Unsqueeze"],
+    ),
+    "merge: Slices of one that is shared by Slices": (
+        "slices.merge",
+        f"{N} => (float y) {axes(a='2', b='1', i='1', e='5', k='2')} "
+        "{ p = Slice(x, i, e, a, k) q = Slice(p, i, e, b) r = Slice(p, i, e, b, k) y = Concat<axis = 1>(q, r) }",
+        ["Slice", "Slice", "Concat"],
+    ),
+    "merge: an axis that is whole": (
+        "slices.merge",
+        f"{N} => (float y) {axes(a='0 1', i='0 1', e=f'{END} 3', b='1')} "
+        f"{{ p = Slice(x, i, e, a) y = Slice(p, b, b, b) }}",
+        ["Slice"],
     ),
     # -- split --
     "Split of a Concat": (
@@ -588,6 +626,32 @@ STAYS = {
         f"(float[N,2] a, float[N,3] b) => (float y, float z) {axes(i='1')} "
         "{ p = Unsqueeze(a, i) q = Unsqueeze(b, i) y = Concat<axis = 2>(p, q) z = Neg(p) }",
     ),
+    "focus: one slice is there twice": (
+        "focus.space_to_depth",
+        f"(float[N,2,4,6] x) => (float y) {axes(a='2 3', k='2 2', e='4 6', s='0 0', v='1 1')} "
+        "{ p = Slice(x, s, e, a, k) q = Slice(x, v, e, a, k) r = Slice(x, s, e, a, k) z = Slice(x, v, e, a, k) "
+        "y = Concat<axis = 1>(p, q, r, z) }",
+    ),
+    "focus: a type that runtimes do not take": (
+        "focus.space_to_depth",
+        f"(int32[N,2,4,6] x) => (int32 y) {axes(a='2 3', k='2 2', e='4 6', s='0 0', t='0 1', u='1 0', v='1 1')} "
+        "{ p = Slice(x, s, e, a, k) q = Slice(x, u, e, a, k) r = Slice(x, t, e, a, k) z = Slice(x, v, e, a, k) "
+        "y = Concat<axis = 1>(p, q, r, z) }",
+    ),
+    "focus: channels that are left out": (
+        "focus.into_conv",
+        "(float[N,3,4,4] x) => (float y) <int64[2] c = {1, 0}, float[1,2,1,1] w = {2, 3}> "
+        "{ a = Gather<axis = 1>(x, c) y = Conv(a, w) }",
+    ),
+    "focus: groups": (
+        "focus.into_conv",
+        "(float[N,2,4,4] x) => (float y) <int64[2] c = {1, 0}, float[2,1,1,1] w = {2, 3}> "
+        "{ a = Gather<axis = 1>(x, c) y = Conv<group = 2>(a, w) }",
+    ),
+    "everything: in columns": (
+        "gather.everything_nd",
+        "(bool[2,2,N] x) => (bool y) <int64[4,2] i = {0, 0, 1, 0, 0, 1, 1, 1}> { y = GatherND(x, i) }",
+    ),
     "Split of a Concat: other parts": (
         "split.of_concat",
         f"(float[N,2] a, float[N,3] b) => (float y, float z) {axes(n='3 2')} "
@@ -720,5 +784,5 @@ def test_it_stays(name: str) -> None:
 
 
 def test_exact_rules_say_so() -> None:
-    rounding = ["products.batches", "products.rows", "reduce.extremes", "reduce.sums"]
+    rounding = ["focus.into_conv", "products.batches", "products.rows", "reduce.extremes", "reduce.sums"]
     assert sorted(r.name for r in RULES if r.numerics is not Numerics.EXACT) == [f"layout.{name}" for name in rounding]
