@@ -27,6 +27,7 @@ MODULES = (
     "spread",
     "factors",
     "siblings",
+    "attention",
     "directions",
     "branches",
     "sizes",
