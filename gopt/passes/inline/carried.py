@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from ...ir import Attr, Graph, Model, Op, Value
+from ...ir import Attr, Graph, Model, Op, Role, Value
 from ...ops import attribute
 from ...rewrite import Context, Origin
 from ..base import Pass, register
@@ -22,7 +23,8 @@ class Carried(Pass):
 
     Applies to values that the body of a Loop or Scan hands on as they came: inside they are what was given, and so is
     the result, unless it is an output of the graph. Values that only serve to compute the next of their own kind are
-    left out, and so are unused stacked results and unused scanned operands, as long as one is left. Exact.
+    left out, and so are unused stacked results and unused scanned operands, as long as one is left. What the body of a
+    Loop carries on without a change (its condition, too) it exports as it is, not a copy. Exact.
     """
 
     def run(self, model: Model, ctx: Context) -> None:
@@ -41,11 +43,37 @@ class Carried(Pass):
                 _capture(turns, k, self.name, ctx)
         if not any(v is not None and v.is_needed for v in op.outputs):
             return
+        if turns.is_loop:
+            for slot in range(turns.first + turns.carried):
+                if (copy := _copy(turns, slot)) is not None:
+                    ctx.edit(self.name, [turns.body.outputs[slot].name], partial(_export, turns.body, slot, copy))
         live = _live(turns)
         scanned = _scanned(turns)
         if len(live) < turns.carried + turns.stacked or len(scanned) < len(op.inputs) - turns.before - turns.carried:
             names = [v.name for v in op.outputs if v is not None] or [op.label]
             ctx.edit(self.name, names, lambda: _reduce(turns, live, scanned))
+
+
+def _copy(turns: Turns, slot: int) -> Op | None:
+    """The Identity of an input that a body exports in a slot, and nowhere else."""
+    body, value = turns.body, turns.body.outputs[slot]
+    op = value.producer
+    if op is None or op.op_type != "Identity" or op.domain or body.use_count(value):
+        return None
+    source = op.input(0)
+    if source is None or source.role is not Role.INPUT or source.is_output:
+        return None  # ONNX Runtime asks for outputs with names of their own
+    return op if sum(v is value for v in body.outputs) == 1 else None
+
+
+def _export(body: Graph, slot: int, copy: Op) -> _Change:
+    """Export what was copied."""
+    origin = Origin(copy.label, copy.entry)
+    source = copy.input(0)
+    assert source is not None
+    body.set_output(slot, source)
+    body.remove(copy)
+    return [origin], []
 
 
 def _may_capture(turns: Turns, k: int) -> bool:

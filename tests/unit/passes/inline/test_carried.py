@@ -31,7 +31,7 @@ def test_what_never_changes_is_captured() -> None:
     )
     assert len(the_loop(done).inputs) == 3
     assert [v.name for v in the_loop(done).captures.values()] == ["w"]
-    assert done.fired == ["carried"] * 2
+    assert done.fired == ["carried"] * 3
 
 
 def test_also_through_an_identity() -> None:
@@ -58,7 +58,7 @@ def test_an_exported_one_stays() -> None:
 
 def test_what_feeds_itself_alone_goes() -> None:
     done = loop("u, y", "x, x", "float[2,3] s, float[2,3] v", "float[2,3] t, float[2,3] q", "t = Exp(s) q = Neg(v)")
-    assert [op.op_type for op in the_loop(done).bodies[0].ops] == ["Identity", "Neg"]
+    assert [op.op_type for op in the_loop(done).bodies[0].ops] == ["Neg"]
     assert len(the_loop(done).outputs) == 1
 
 
@@ -135,4 +135,23 @@ def test_what_is_no_output_of_a_body_any_more_is_looked_at_again() -> None:
         u, y = Loop(n, c, x) <body = b (int64 i, bool go, float[2,3] s) => (bool on, float[2,3] t, float[2,3] e) {
             on = Identity(go) t = Neg(x) e = Identity(t) }> }"""
     done = rewrite(text, "(inline.carried,clean.identity)*", sizes=SIZES)
-    assert [op.op_type for op in the_loop(done).bodies[0].ops] == ["Identity", "Neg"]
+    assert [op.op_type for op in the_loop(done).bodies[0].ops] == ["Neg"]
+
+
+def test_the_condition_is_handed_on_without_a_copy() -> None:
+    done = loop("y", "x", "float[2,3] s", "float[2,3] t", "t = Exp(s)", passes="inline.carried")
+    body = the_loop(done).bodies[0]
+    assert body.outputs[0] is body.inputs[1]
+
+
+def test_values_that_change_places() -> None:
+    done = loop(
+        "y, z, a",
+        "x, x, x",
+        "float[2,3] s, float[2,3] r, float[2,3] v",
+        "float[2,3] t, float[2,3] p, float[2,3] q",
+        "t = Identity(r) p = Identity(v) q = Neg(s)",
+        "b = Add(z, a)",
+        passes="inline.carried",
+    )
+    assert [op.op_type for op in the_loop(done).bodies[0].ops] == ["Neg"]
