@@ -158,7 +158,12 @@ class Job:
                 all_inputs[name] = array
                 frozen.append(name)
         renewed = any(isinstance(m, Pass) and m.new_interface for m in self.plan.pipeline.members)
-        return {"inputs": all_inputs, "dims": all_dims, "frozen": frozen, "new_interface": renewed}
+        return {
+            "inputs": all_inputs,
+            "dims": all_dims,
+            "frozen": frozen,
+            "new_interface": renewed,
+        }
 
     def optimize(self, instruments: Sequence[Instrument] = (), *, compare_each: bool = False) -> None:
         """Rewrite the model and write a candidate, if somebody is to judge it.
@@ -234,9 +239,14 @@ class Job:
         from ..verify import Status, repair
         from ..verify.repair import only_exact
 
-        found = result.verification = verifier.check(self.shop.made, exact=only_exact(result.ledger))
+        found = result.verification = verifier.check(
+            self.shop.made, exact=only_exact(result.ledger), rebatch=result.ledger.facts.get("rebatch")
+        )
         if found.status is not Status.FAILED or on_mismatch == "warn":
             return
+        if "rebatch" in result.ledger.facts:
+            # To leave out what is wrong would deliver a model that takes another batch than the one asked for.
+            raise VerificationError(f"the batch size cannot be changed: {found.summary()}; nothing was written")
         if on_mismatch == "abort":
             raise VerificationError(f"{found.summary()}; nothing was written (gopt bisect finds the guilty rewrite)")
         self.tell("looking for the guilty rewrite")

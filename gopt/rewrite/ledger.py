@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
 
 from ..ir import Op
 
@@ -77,6 +78,7 @@ class Ledger:
         skip: keys of entries, and names of rules, files or families, to leave out.
         keep_rejections: record rejected matches too (for `why-not`); off by default because there are many.
         listeners: called with each new entry.
+        facts: what passes tell those who compare the result with the original; `rebatch` is another batch size.
     """
 
     limit: int | None = None
@@ -85,6 +87,7 @@ class Ledger:
     entries: list[Entry] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
     listeners: list[Callable[[Entry], None]] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
     _seen: dict[str, int] = field(default_factory=dict)
 
     @property

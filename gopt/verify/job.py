@@ -22,6 +22,7 @@ from .inner import look_inside
 from .inputs import WIDTHS, InputSpec, feed, specs
 from .sessions import Session, Unverified, brief, seeded, stored
 from .sizes import Search, Variable, same_in_all, variables
+from .stacked import Batches, compare_batches
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -287,7 +288,11 @@ class Job:
                 comparer = replace(comparer, extra=True)
             comparer.names(list(references[0]), list(session.outputs), found)
             self._inputs(original, session, found, renewed)
-            while found.equal and runs < len(original.runs):
+            batches = Batches.of(request.get("rebatch"))
+            if batches is not None:
+                single = self._load(original.path, original.random)
+                runs = compare_batches(original, batches, single, session, comparer, request["seconds"], found)
+            while batches is None and found.equal and runs < len(original.runs):
                 self._compare(original.runs[runs], references[runs], session, comparer, request["seconds"], found)
                 runs += 1
         return {

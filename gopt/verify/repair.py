@@ -159,4 +159,5 @@ class _Hunt:
         return Guilty(entry.rule, entry.key, failing, worst), ""
 
     def _check(self, path: Path, ledger: LedgerLike) -> Verification:
-        return self.verifier.check(path, exact=only_exact(ledger))
+        facts = getattr(ledger, "facts", {})
+        return self.verifier.check(path, exact=only_exact(ledger), rebatch=facts.get("rebatch"))

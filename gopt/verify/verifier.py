@@ -126,13 +126,21 @@ class Verifier:
             notes=tuple(self._prepared["notes"]),
         )
 
-    def check(self, candidate: str | Path, *, exact: bool = False, extra: bool = False) -> Verification:
+    def check(
+        self,
+        candidate: str | Path,
+        *,
+        exact: bool = False,
+        extra: bool = False,
+        rebatch: Mapping[str, Any] | None = None,
+    ) -> Verification:
         """Run a candidate on the inputs of the original and compare all outputs.
 
         Args:
             candidate: the rewritten model.
             exact: only exact rewrites were made, so that the outputs must be bit-equal (up to which NaN it is).
             extra: outputs that the original does not have are allowed.
+            rebatch: it has another batch size: `axes`, `was` and `size`, see `stacked.Batches`.
 
         Raises:
             ModelError: the file is not there.
@@ -149,12 +157,14 @@ class Verifier:
             return ready
         allowed = max(_LEAST, 10 * self._prepared["run_seconds"])
         patience = self.limits.timeout + _GRACE + allowed * max(self._request["seeds"], len(self._prepared["cases"]))
+        patience += self.limits.timeout if rebatch else 0.0
         self._child.send(
             {
                 "do": "check",
                 "model": str(Path(candidate).resolve()),
                 "exact": exact,
                 "extra": extra,
+                "rebatch": dict(rebatch) if rebatch else None,
                 "new_interface": self._new_interface,
                 "seconds": allowed,
                 "tolerance": [self.tolerance.rtol, self.tolerance.atol] if self.tolerance else None,

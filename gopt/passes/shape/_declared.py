@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from ... import analysis
 from ...frontends.onnx.declare import declare, drop_repeats
@@ -50,6 +50,8 @@ def redeclare(model: Model, changed: Iterable[Value], gone: Collection[str] = ()
         gone: names of dims that mean nothing any more.
     """
     stale = dependents(model.graph, changed)
+    # A size that is one of an input's is proven to be; where it is not, the name may say something false.
+    gone = {*gone, *_names(model)}
     for graph in model.graphs():
         of_function = graph.owner is None and graph is not model.graph
         touched = False
@@ -63,6 +65,13 @@ def redeclare(model: Model, changed: Iterable[Value], gone: Collection[str] = ()
                 touched = True
         if touched:
             drop_repeats(graph)
+
+
+def _names(model: Model) -> Iterator[str]:
+    """Names of dims of the inputs."""
+    for value in model.graph.inputs:
+        if isinstance(value.type, TensorType) and value.type.shape is not None:
+            yield from (dim.name for dim in value.type.shape if isinstance(dim, Symbol) and dim.name)
 
 
 def declare_proven(model: Model) -> bool:
