@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 MODULES = (
-    "transpose",
+    "blocks",
     "parts",
+    "transpose",
     "turned",
     "reshape",
     "reduce",
