@@ -48,7 +48,8 @@ FORMS = {
 def test_a_form(name: str) -> None:
     body, left = FORMS[name]
     text = f"({SHAPES}, float[3,5] mask, float[N,2,4,5] kt) => (float y) {{ {body} }}"
-    assert _fused(text, **({"c": 0.5} if "c)" in body else {})) == left
+    constants: dict[str, Any] = {"c": 0.5} if "c)" in body else {}
+    assert _fused(text, **constants) == left
 
 
 def test_it_runs_when_named_and_not_else() -> None:
@@ -77,7 +78,7 @@ STAY = {
 @pytest.mark.parametrize("name", STAY)
 def test_what_stays(name: str) -> None:
     opset, inputs, body = STAY[name]
-    constants = {"c": -0.5} if "c)" in body else {}
+    constants: dict[str, Any] = {"c": -0.5} if "c)" in body else {}
     assert "Attention" not in _fused(f"({inputs}) => (float y) {{ {body} }}", opset, **constants)
 
 
