@@ -30,5 +30,6 @@ MODULES = (
     "attention",
     "directions",
     "branches",
+    "choices",
     "sizes",
 )

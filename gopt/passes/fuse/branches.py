@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from ...ir import AttrKind, Graph, Model, Op, Role, Symbol, TensorType, Type, Value
+from ...ir import Graph, Model, Op, Role, Symbol, TensorType, Type, Value
 from ...ir.clone import Mapping, clone_op
 from ...ops import is_random
 from ...rewrite import Context, Origin
-from ...rewrite.context import operands_of, release
 from ..base import Pass, register
 from ..clean.duplicates import attributes_of, mergeable
 from ..inline.rebuild import rebuild, trim
 from ..inline.splice import NodeNames
+from ._branches import branches_of, ifs, stand_in, without
 from ._numbers import Numbers
 
 _Change = tuple[Sequence[Origin], Sequence[Op]]
@@ -34,11 +34,11 @@ class Negated(Pass):
             for op in graph.owners:
                 condition = op.input(0)
                 negation = None if condition is None else condition.producer
-                if op.graph is not graph or _branches(op) is None or negation is None or condition is None:
+                if op.graph is not graph or branches_of(op) is None or negation is None or condition is None:
                     continue
                 users = [use.op for use in condition.uses]
-                ifs = all(use.slot == 0 and _branches(use.op) is not None for use in condition.uses)
-                if negation.op_type == "Not" and not negation.domain and ifs and not condition.is_output:
+                only_ifs = all(use.slot == 0 and branches_of(use.op) is not None for use in condition.uses)
+                if negation.op_type == "Not" and not negation.domain and only_ifs and not condition.is_output:
                     for user in users:
                         ctx.edit(self.name, _names(user), partial(_swap, user, negation))
 
@@ -57,7 +57,7 @@ class Heads(Pass):
         """Inner Ifs first, so that what is the same everywhere comes all the way out."""
         operators = mergeable().difference((f.domain, f.name) for f in model.functions.values())
         names = NodeNames()
-        for op in _ifs(model):
+        for op in ifs(model):
             current: Op | None = op
             for first, second in _twins(op, operators):
                 if current is not None and (slots := _slots(first, second)) is not None:
@@ -89,31 +89,13 @@ class Tails(Pass):
         """Inner Ifs first."""
         operators = mergeable().difference((f.domain, f.name) for f in model.functions.values())
         names = NodeNames()
-        for op in _ifs(model):
+        for op in ifs(model):
             for slot in range(len(op.outputs)):
                 while (tail := _tail(op, slot, operators)) is not None:
                     result = op.outputs[slot]
                     assert result is not None
                     if not ctx.edit(self.name, [result.name], partial(_sink, op, slot, tail, names)):
                         break
-
-
-def _ifs(model: Model) -> Iterator[Op]:
-    for graph in reversed(tuple(model.graphs())):
-        for op in graph.owners:
-            if op.graph is graph and _branches(op) is not None:
-                yield op
-
-
-def _branches(op: Op) -> tuple[Graph, Graph] | None:
-    """The two branches of a well-formed If; None for other ops."""
-    if op.op_type != "If" or op.domain or len(op.bodies) != 2:
-        return None
-    attrs = [op.attrs.get(name) for name in ("then_branch", "else_branch")]
-    bodies = [a.value for a in attrs if a is not None and a.kind is AttrKind.GRAPH and not a.ref]
-    if len(bodies) != 2 or any(len(b.outputs) != len(op.outputs) or b.inputs for b in bodies) or None in op.outputs:
-        return None
-    return bodies[0], bodies[1]
 
 
 def _names(op: Op) -> list[str]:
@@ -148,7 +130,7 @@ class _Common:
 
 def _twins(op: Op, operators: frozenset[tuple[str, str]]) -> list[tuple[Op, Op]]:
     """Ops of the first branch with those of the second that compute the same, operands before users."""
-    branches = _branches(op)
+    branches = branches_of(op)
     if branches is None:
         return []
     numbers = Numbers()
@@ -219,42 +201,16 @@ def _hoist(op: Op, common: _Common, names: NodeNames) -> tuple[list[Origin], lis
     dropped = [slot for slot in common.slots if slot is not None]
     for slot, new in zip(common.slots, made.outputs):
         if slot is not None and new is not None:
-            _stand_in(graph, op.outputs[slot], new)
+            stand_in(graph, op.outputs[slot], new)
     rest: Op | None = op
     came = [made]
     if dropped:
         origins.append(Origin(op.label, op.entry))
-        rest = _without(op, dropped)
+        rest = without(op, dropped)
         came += [] if rest is None else [rest]
     for body in () if rest is None else rest.bodies:
         trim(body)
     return origins, came, rest
-
-
-def _stand_in(graph: Graph, old: Value | None, new: Value) -> None:
-    assert old is not None
-    exported = old.is_output
-    graph.replace_uses(old, new)
-    graph.swap_names(old, new)
-    if exported:
-        new.declared = old.declared
-
-
-def _without(op: Op, slots: Sequence[int]) -> Op | None:
-    """The If without some results; None if none is left and it went."""
-    graph = op.graph
-    assert graph is not None
-    kept = [k for k in range(len(op.outputs)) if k not in slots]
-    for body in op.bodies:
-        for slot in sorted(slots, reverse=True):
-            body.remove_output(slot)
-        trim(body)
-    if kept:
-        return rebuild(op, op.inputs, kept)
-    operands = operands_of(op)
-    graph.remove(op)
-    release(graph, operands)
-    return None
 
 
 # -- tails ------------------------------------------------------------------------------------------------------------
@@ -271,7 +227,7 @@ class _Tail:
 
 
 def _tail(op: Op, slot: int, operators: frozenset[tuple[str, str]]) -> _Tail | None:
-    branches = _branches(op)
+    branches = branches_of(op)
     result = op.outputs[slot]
     if branches is None or result is None or not result.is_needed:
         return None
