@@ -51,7 +51,7 @@ def multiples(rw: Rewriter, x: Value, left: Op | None, right: Op | None) -> Valu
         "(float[3] x, float[3] z, float[3] c) => (float[3] y) { a = Mul(x, c) b = Mul(c, z) y = Add(a, b) }"
     ),
 )
-def common_factor(rw: Rewriter, left: Op, a: Value, b: Value, c: Value) -> Value:
+def common_factor(rw: Rewriter, left: Op, right: Op, a: Value, b: Value, c: Value) -> Value:
     """a * c + b * c -> (a + b) * c; likewise differences, and quotients by c
 
     Applies to floating-point numbers of 32 bits or more: of fewer, a + b might overflow. a and b must be of one known
@@ -59,6 +59,8 @@ def common_factor(rw: Rewriter, left: Op, a: Value, b: Value, c: Value) -> Value
     """
     root = rw.root
     assert root is not None
+    if left is right:
+        raise RejectError("there is one product only")
     if dtype_of(a) not in (DType.FLOAT, DType.DOUBLE):
         raise RejectError("the sum may overflow")
     shape = shape_of(a)

@@ -79,7 +79,7 @@ def test_constants_that_others_use_stay(fuse: Any, name: str) -> None:
 
 
 def test_weights_shared_by_two_convolutions_grow_within_limits(fuse: Any) -> None:
-    text = f"{X} {{ a = Conv(x, w, b) c = Mul(a, k) d = Conv(x, w, b) e = Div(d, l) y = Add(c, e) }}"
+    text = f"{X} {{ a = Conv(x, w, b) c = Mul(a, k) d = Conv(x, w, b) e = Div(d, l) y = Max(c, e) }}"
     constants = {"w": (64, 4, 3, 3), "b": (64,), "k": 2.0, "l": 3.0}
     done = fuse(text, **constants)
     assert done.fired == ["conv.scale"] * 2

@@ -57,6 +57,7 @@ STAYS = {
     "multiples of two values": "a = Mul(x, c) b = Mul(z, d) y = Add(a, b)",
     "another factor": "a = Mul(x, v) b = Mul(z, z) y = Add(a, b)",
     "a sum larger than its terms": "a = Mul(x, z) b = Mul(v, z) y = Add(a, b)",
+    "one product twice": "a = Mul(x, z) y = Add(a, a)",
     "dividends": "a = Div(v, x) b = Div(v, z) y = Add(a, b)",
     "a constant added and taken away": "a = Add(x, c) y = Sub(a, c)",
     "a term that is smaller": "a = Add(z, v) b = Sub(a, z) y = Sin(b)",
