@@ -20,4 +20,5 @@ MODULES = (
     "broadcast",
     "across",
     "products",
+    "scalars",
 )

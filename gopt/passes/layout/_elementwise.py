@@ -22,10 +22,10 @@ UNARY = (
 """Operators of one number, and bounds that are scalars."""
 
 
-def again(rw: Rewriter, op: Op, replaced: dict[Value, Value]) -> Value:
-    """The same op of other operands."""
+def again(rw: Rewriter, op: Op, replaced: dict[Value, Value], **changed: Any) -> Value:
+    """The same op of other operands, some of its attributes changed."""
     moved = {m.name for m in ops.view.spelled_as_attribute(op)}
     attrs: dict[str, Any] = {n: a for n, a in op.attrs.items() if n not in moved}
     operands = [v if v is None else replaced.get(v, v) for v in ops.operands(op)]
-    result: Value = rw.op(op.op_type, *operands, name=op.name, **attrs)
+    result: Value = rw.op(op.op_type, *operands, name=op.name, **(attrs | changed))
     return result
