@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ....ir import Op, Value
-from ....rewrite import Numerics, P, Rewriter, rule
+from ....rewrite import Numerics, P, RejectError, Rewriter, rule
 from ...example import example
 from .._affine import scaling, shifting, step
 from .._scalars import Line, emit_line, floating, given, line, line_between, near, require, scalar, single
@@ -76,8 +76,11 @@ def from_exp(rw: Rewriter, exp: Op, plus: Op, x: Value, one: Value | None) -> Va
 def swish(rw: Rewriter, gate: Op | None, x: Value) -> Value:
     """x * Sigmoid(x * a) -> Swish(x; a)
 
-    Applies to single and half precision: the clause defines Swish by that product. Rounded otherwise.
+    Applies to single and half precision: the clause defines Swish by that product. Rounded otherwise. At
+    opset 24 alone: ONNX Runtime (1.31) takes Swish for its body there, and does not know it at later opsets.
     """
+    if rw.opset() > 24:
+        raise RejectError("ONNX Runtime does not know Swish at this opset")
     single(x)
     alpha = 1.0
     if gate is not None:

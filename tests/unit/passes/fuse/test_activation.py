@@ -57,6 +57,7 @@ FORMS = {
     ),
     "sigmoid of minus x by exp": (17, "b = Exp(x) c = Add(b, one) y = Reciprocal(c)", ["Neg", "Sigmoid"]),
     "swish": (24, "a = Sigmoid(x) y = Mul(x, a)", ["Swish"]),
+    "swish of tomorrow": (25, "a = Sigmoid(x) y = Mul(x, a)", ["Sigmoid", "Mul"]),
     "swish with a factor": (24, "b = Mul(x, two) a = Sigmoid(b) y = Mul(x, a)", ["Swish"]),
     "gelu": (20, "a = Div(x, root) b = Erf(a) c = Add(b, one) d = Mul(x, c) y = Mul(d, half)", ["Gelu"]),
     "gelu, half inside": (
