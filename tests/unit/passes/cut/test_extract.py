@@ -165,6 +165,34 @@ def test_metadata_stay_and_annotations_of_what_went_go() -> None:
     assert result.metadata_props[0].value == "somebody"
 
 
+def test_names_may_hold_commas() -> None:
+    nodes = [helper.make_node("Neg", ["x"], ["a,b"]), helper.make_node("Add", ["a,b", "x"], ["y"])]
+    info = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [2]) for n in ("x", "y")]
+    graph = helper.make_graph(nodes, "g", [info[0]], [info[1]])
+    model = load(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8))
+    run_pipeline(model, 'extract:inputs="a,b"+x')
+    assert interface(model)[0] == ["a,b", "x"]
+    model = parse(TEXT)
+    run_pipeline(model, 'extract:inputs="b, c";outputs="e"')
+    assert interface(model)[:2] == (["b", "c"], ["e"])
+
+
+@pytest.mark.parametrize("ir_version", [3, 8])
+def test_weights_of_old_files_are_no_inputs(ir_version: int) -> None:
+    nodes = [helper.make_node("Mul", ["x", "w"], ["a"]), helper.make_node("Mul", ["a", "u"], ["y"])]
+    info = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [2]) for n in ("x", "w", "u", "y")]
+    weights = [numpy_helper.from_array(np.ones(2, np.float32), n) for n in ("w", "u")]
+    inputs = info[:3] if ir_version < 4 else info[:1]
+    graph = helper.make_graph(nodes, "g", inputs, info[3:], weights)
+    model = load(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 9)], ir_version=ir_version))
+    run_pipeline(model, "extract:inputs=a")
+    check(model)
+    proto = to_proto(model)
+    onnx.checker.check_model(proto)
+    assert [v.name for v in proto.graph.input] == (["a", "u"] if ir_version < 4 else ["a"])
+    assert [t.name for t in proto.graph.initializer] == ["u"]
+
+
 OPENED: list[str] | None = None
 HOOKED = False
 
