@@ -336,3 +336,23 @@ def test_axes_that_may_stand_anywhere_stand_where_a_transpose_wants_them() -> No
     assert done.ops == ["Unsqueeze"]
     value = done.model.graph.inputs[0]
     assert having([1, 0], [2], value) == (1, 0, 2)
+
+
+# Ops from t to u as opset 9 writes them.
+OLD = {
+    "Pad": "u = Pad<pads = [0, 1, 2, 0, 0, 0, 0, 3]>(t)",
+    "Slice": "u = Slice<axes = [3, 1], starts = [1, 0], ends = [2, 2]>(t)",
+    "Slice without axes": "u = Slice<starts = [0, 1], ends = [2, 3]>(t)",
+    "Clip": "u = Clip<min = 0.0, max = 6.0>(t)",
+    "ReduceMax": "u = ReduceMax<axes = [3]>(t)",
+    "Split": "a, b = Split<axis = 3, split = [1, 2]>(t) u = Concat<axis = 3>(b, a)",
+    "Squeeze": "a = Unsqueeze<axes = [2]>(t) b = Relu(a) u = Squeeze<axes = [2]>(b)",
+    "TopK": "u, i = TopK<axis = 3, k = 2>(t)",
+}
+
+
+@pytest.mark.parametrize("body", OLD.values(), ids=OLD)
+def test_parameters_that_were_attributes(body: str) -> None:
+    done = cancel(between(body, inputs="(float[2,3,4,5] x)"), 9)
+    assert done.fired
+    assert "Transpose" not in done.ops
