@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from gopt.api.dumping import dump, groups
 from gopt.cli import parts
@@ -150,6 +150,33 @@ def session(path: Path) -> Any:
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def test_external_data_go_with_their_stages(cli: Cli, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    nodes = [helper.make_node("MatMul", ["x", "u"], ["a"]), helper.make_node("MatMul", ["a", "v"], ["y"])]
+    ports = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N", 32]) for n in ("x", "y")]
+    weights = [numpy_helper.from_array(rng.standard_normal((32, 32)).astype(np.float32), n) for n in ("u", "v")]
+    graph = helper.make_graph(nodes, "g", ports[:1], ports[1:], weights)
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / "model.onnx"
+    onnx.save(proto, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    done = cli("split", path, "-o", tmp_path / "stages", "--at", "a", "--json")
+    assert done.status == 0, done.err
+    assert [s["verification"]["status"] for s in done.json["stages"]] == ["ok", "ok"]
+    assert all(4096 <= s["bytes"] < 8192 for s in done.json["stages"])
+    x = rng.standard_normal((2, 32)).astype(np.float32)
+    (a,) = session(tmp_path / "stages" / "stage-1.onnx").run(None, {"x": x})
+    (y,) = session(tmp_path / "stages" / "stage-2.onnx").run(None, {"a": a})
+    np.testing.assert_array_equal(y, session(path).run(None, {"x": x})[0])
+    np.save(tmp_path / "x.npy", x)
+    assert cli("dump", path, "-o", tmp_path / "v.npz", "--all", "--inputs", f"x={tmp_path / 'x.npy'}").status == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "v.npz")["a"], a)
+    beside = tmp_path / "in" / "tail.onnx"
+    assert cli("extract", path, "-o", beside, "--inputs", "a").status == 0
+    assert left_in(tmp_path / "in") == ["model.onnx", "tail.onnx", "weights.bin"]  # its data stay where they are
+    np.testing.assert_array_equal(session(beside).run(None, {"a": a})[0], y)
 
 
 def test_a_folder_of_stages_is_replaced_only_with_force(cli: Cli, model: Path, tmp_path: Path) -> None:
