@@ -15,6 +15,7 @@ MODULES = (
     "softmax",
     "logic",
     "masks",
+    "einsum",
     "batchnorm",
     "conv",
     "pool",
