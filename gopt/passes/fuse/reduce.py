@@ -150,6 +150,24 @@ def magnitude(rw: Rewriter, a: Value, b: Value, two: Value | None) -> Value:
     return result
 
 
+@rule(
+    P.Div("x", P.op("ReduceL1", "ReduceL2")("x", ..., keepdims=1).as_("reduction")),
+    numerics=Numerics.ROUNDING,
+    example=example("(float[2,4] x) => (float[2,4] y) <int64[1] axes = {1}> { a = ReduceL2(x, axes) y = Div(x, a) }"),
+)
+def normalised(rw: Rewriter, reduction: Op, x: Value) -> Value:
+    """x / ReduceL2(x) -> LpNormalization(x; p=2), likewise ReduceL1
+
+    Applies to a norm over one axis, in single or double precision, that nothing keeps from being zero: of a vector of
+    zeros the quotient is no number, the operator leaves it to the runtime. Rounded otherwise.
+    """
+    axes = reduced_axes(reduction)
+    if len(axes) != 1 or dtype_of(x) not in (DType.FLOAT, DType.DOUBLE):
+        raise RejectError("it is taken over several axes, or of a type that ONNX Runtime has no kernel for")
+    result: Value = rw.LpNormalization(x, axis=axes[0], p=1 if reduction.op_type == "ReduceL1" else 2)
+    return result
+
+
 def _halved(a: Value, b: Value) -> tuple[Value, int]:
     """What two values are the halves of, in either order, and along which axis.
 

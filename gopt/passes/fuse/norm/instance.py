@@ -14,7 +14,7 @@ from .._scalars import given
 from ._lines import lined
 
 _GROUP = 21
-_TYPES = (DType.FLOAT, DType.DOUBLE, DType.FLOAT16)
+_TYPES = (DType.FLOAT, DType.FLOAT16)
 _CHANNELS = P.op("InstanceNormalization", "GroupNormalization")
 
 

@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from ....ir import DType, Op, Value
+from ....ir import Array, DType, Op, Value
 from ....rewrite import Numerics, OpPattern, P, Pattern, RejectError, Rewriter, rule
 from ...example import example
-from .._affine import affine_of, dtype_of, fits, scaling, step
+from .._affine import affine_of, dtype_of, fits, scaling, shape_of, step
 from .._reductions import count, reduced_axes, trailing
 from .._scalars import given, keep_shape, line_between, require
 from ._lines import epsilon, lined, rank_of, refuse_other_results, sizes
 
 _RMS = 23
-_TYPES = (DType.FLOAT, DType.DOUBLE, DType.FLOAT16)
-_INSTANCE_TYPES = (DType.FLOAT, DType.FLOAT16)
+# Doubles would be computed in single precision (stash_type), and epsilon is an attribute of that.
+_TYPES = (DType.FLOAT, DType.FLOAT16)
 _MOST = 1 << 16
 
 
@@ -74,9 +74,10 @@ def layer(
 ) -> Value:
     """(x - mean(x)) / Sqrt(mean((x - mean(x))**2) + eps) -> LayerNormalization(x, 1; eps)
 
-    Applies to the last axes if their sizes are known; to all axes but the first two of more than three, where the
-    number of channels is known, it makes InstanceNormalization. The variance may be the mean of squares less the
-    square of the mean. Rounded otherwise, by the operators' clauses; half precision is computed in single precision.
+    Applies to the last axes if their sizes are known. Of all axes but the first two, where the number of channels is
+    known, it makes InstanceNormalization (of three axes if the size of the last is not known). The variance may be the
+    mean of squares less the square of the mean. Single and half precision alone, the latter computed in the former.
+    Rounded otherwise, by the operators' clauses.
     """
     axes = reduced_axes(mean)
     if reduced_axes(spread) != axes:
@@ -109,7 +110,8 @@ def rms(
 ) -> Value:
     """x / Sqrt(mean(x**2) + eps) -> RMSNormalization(x, 1; eps)
 
-    Applies to the last axes, if their sizes are known. Rounded otherwise, by the operator's clause.
+    Applies to the last axes, if their sizes are known, in single and half precision. Rounded otherwise, by the
+    operator's clause.
     """
     axes = reduced_axes(spread)
     keep_shape(x, two, half)
@@ -150,6 +152,48 @@ def layer_line(rw: Rewriter, norm: Op, x: Value, scale: Value, bias: Value | Non
     return result
 
 
+@rule(
+    P.Cast(
+        P.op("LayerNormalization", "RMSNormalization")(
+            P.Cast("x", to=int(DType.FLOAT)), P.const("scale"), P.opt(P.const("bias")), stash_type=1
+        ).as_("norm"),
+        to=int(DType.FLOAT16),
+    ),
+    numerics=Numerics.ROUNDING,
+    example=example(
+        "(float16[2,4] x) => (float16[2,4] y) <float[4] s = {1, 2, 3, 4}, float[4] b = {4, 3, 2, 1}> "
+        "{ a = Cast <to = 1> (x) c = LayerNormalization(a, s, b) y = Cast <to = 10> (c) }"
+    ),
+)
+def half(rw: Rewriter, norm: Op, x: Value, scale: Value, bias: Value | None) -> Value:
+    """Cast(LayerNormalization(Cast(x, float), s, b), float16) -> LayerNormalization(x, s, b); RMSNormalization too
+
+    Applies to half precision whose normalisation is computed in single precision, which the operators do of themselves
+    (stash_type), if scale and bias are numbers of half precision. The product and the sum are rounded to half
+    precision each.
+    """
+    refuse_other_results(norm)
+    if dtype_of(x) is not DType.FLOAT16:
+        raise RejectError("it is not of half precision")
+    operands = [None if v is None else rw.const(_exactly(rw.array(v)), name=v.name) for v in (scale, bias)]
+    attrs: dict[str, Any] = rw.copy_attrs(norm)
+    result: Value = rw.op(norm.op_type, x, *operands, name=norm.name, **attrs)
+    return result
+
+
+def _exactly(array: Array) -> Array:
+    """An array in half precision.
+
+    Raises:
+        RejectError: that would round it.
+    """
+    with np.errstate(over="ignore"):
+        result = array.astype(np.float16)
+    if not np.array_equal(result.astype(array.dtype), array):
+        raise RejectError("the weights are not of half precision")
+    return result
+
+
 def _require_mean(spread: Op, by: Op | None, x: Value) -> None:
     """Raise RejectError if a sum of squares is divided by something else than their number."""
     if by is not None:
@@ -162,7 +206,8 @@ def _normalised(rw: Rewriter, x: Value, axes: tuple[int, ...], eps: float) -> Va
     if not trailing(axes, rank) or dtype not in _TYPES or dtype is None:
         raise RejectError("it is not taken over the last axes, or of a type that ONNX Runtime has no kernel for")
     result: Value
-    if rank > 3 and len(axes) == rank - 2 and dtype in _INSTANCE_TYPES:
+    is_instance = len(axes) == rank - 2
+    if is_instance and (rank > 3 or (rank == 3 and not isinstance(given(shape_of(x))[2], int))):
         channels = sizes(x, (1,))
         ones, zeros = (
             rw.const(make(channels, dtype.numpy), name=n) for make, n in ((np.ones, "scale"), (np.zeros, "bias"))

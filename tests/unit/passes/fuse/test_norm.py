@@ -45,11 +45,12 @@ def test_layer_normalisation(fuse: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float64"])
-def test_other_types(fuse: Any, dtype: str) -> None:
+def test_half_precision_and_not_doubles(fuse: Any, dtype: str) -> None:
     kind = {"float16": "float16", "float64": "double"}[dtype]
-    constants = {n: C[n] for n in ("eps",)} | LAST | {"w": (6,)}
+    constants = {"eps": 1e-5, "w": (6,)} | LAST
     text = f"({kind}[N,4,6] x) => ({kind} y) {{ {MOMENTS} r = Sqrt(d) n = Div(c, r) y = Mul(n, w) }}"
-    assert fuse(text, opset=18, dtype=dtype, **constants).ops == ["LayerNormalization"]
+    ops = fuse(text, opset=18, dtype=dtype, **constants).ops
+    assert (ops == ["LayerNormalization"]) == (dtype == "float16")
 
 
 def test_two_last_axes(fuse: Any) -> None:
@@ -76,6 +77,19 @@ def test_rms_normalisation(fuse: Any) -> None:
     assert "norm.layer.rms" not in _fused(fuse, body, 22, **LAST, w=(6,)).fired
 
 
+def test_rows_of_unknown_length(fuse: Any) -> None:
+    fused = _fused(fuse, LAYERS["scale and bias"], 18, "N,3,M", **LAST, w=(3, 1), b=(3, 1))
+    assert fused.ops == ["Sin", "InstanceNormalization"]
+
+
+@pytest.mark.parametrize("number", [0.5, 0.1])
+def test_half_precision_computed_in_single(fuse: Any, number: float) -> None:
+    body = "c = Cast<to = 1>(x) n = LayerNormalization(c, s, b) y = Cast<to = 10>(n)"
+    scale = np.full(6, number, np.float32)
+    fused = fuse(f"(float16[N,4,6] x) => (float16 y) {{ {body} }}", opset=17, s=scale, b=np.ones(6, np.float32))
+    assert fused.ops == (["LayerNormalization"] if number == 0.5 else ["Cast", "LayerNormalization", "Cast"])
+
+
 @pytest.mark.parametrize("outer", [[0, 8, 3, 5], [-1, 8, 3, 5]])
 @pytest.mark.parametrize("inner", [[0, 4, -1], [0, 4, 2, 15]])
 def test_group_normalisation_of_torch(fuse: Any, inner: list[int], outer: list[int]) -> None:
@@ -87,7 +101,7 @@ def test_group_normalisation_of_torch(fuse: Any, inner: list[int], outer: list[i
 
 STAY: dict[str, tuple[int, str, str, dict[str, Any]]] = {
     "an old opset": (16, "N,4,6", LAYERS["sqrt and div"], LAST),
-    "an unknown size": (18, "N,4,M", LAYERS["sqrt and div"], LAST),
+    "an unknown size": (18, "N,L,M", LAYERS["sqrt and div"], LAST),
     "not the last axes": (18, "N,4,6", LAYERS["sqrt and div"], {"axes": np.asarray([1])}),
     "other axes of the variance": (
         18,

@@ -19,6 +19,8 @@ REDUCTIONS: dict[str, tuple[str, list[str], dict[str, Any]]] = {
     "norm": ("a = Mul(x, x) b = ReduceSum(a, axes) y = Sqrt(b)", ["ReduceL2"], LAST),
     "sum of all squares": ("a = Mul(x, x) y = ReduceSum(a)", ["ReduceSumSquare"], {}),
     "norm of one": ("a = Abs(x) y = ReduceSum(a, axes)", ["ReduceL1"], LAST),
+    "a unit vector": ("a = Mul(x, x) b = ReduceSum(a, axes) c = Sqrt(b) y = Div(x, c)", ["LpNormalization"], LAST),
+    "shares": ("a = ReduceL1(x, axes) y = Div(x, a)", ["LpNormalization"], LAST),
     "logarithm of a sum": (
         "p = Abs(x) q = Sqrt(p) a = ReduceSum(q, axes) y = Log(a)",
         ["Abs", "Sqrt", "ReduceLogSum"],
@@ -87,6 +89,8 @@ STAY: dict[str, tuple[str, dict[str, Any]]] = {
     "a cube": ("a = Pow(x, three) y = ReduceSum(a, axes)", LAST | {"three": 3.0}),
     "a square of vectors": ("a = Pow(x, v) y = ReduceSum(a, axes)", LAST | {"v": np.full((2, 1, 1, 1), 2, np.float32)}),
     "a square that is needed": ("a = Mul(x, x) b = ReduceSum(a, axes) y = Add(a, b)", LAST),
+    "a norm with a bound": ("a = ReduceL2(x, axes) b = Max(a, two) y = Div(x, b)", LAST),
+    "a norm over two axes": ("a = ReduceL2(x, axes) y = Div(x, a)", BOTH),
     "another sum": ("e = Exp(x) f = Exp(z) s = ReduceSum(f, axes) y = Div(e, s)", LAST),
     "a sum over two axes": ("e = Exp(x) s = ReduceSum(e, axes) y = Div(e, s)", BOTH),
     "a maximum along another axis": ("m = ReduceMax(x, axes) d = Sub(x, m) y = Softmax<axis = 1>(d)", LAST),
