@@ -34,6 +34,8 @@ def respelled(op: Op, target: Target) -> Made | None:
     made.outputs = tuple(None if old is None else new for old, new in zip(op.outputs, made.outputs))
     _leave_out_defaults(made, op, known)
     same = _inputs(made) == _inputs(op) and _same_attrs(made.attrs, op.attrs)
+    # Omitted operands at the end must go where the version has no place for them.
+    same = same and len(op.inputs) <= max(known.many(target.version), len(_inputs(op)))
     if not same:
         infer_op(made)
         for old, new in zip(op.outputs, made.outputs):

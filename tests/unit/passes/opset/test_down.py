@@ -106,6 +106,11 @@ def test_softmax_over_an_inner_axis(convert: Convert, kind: str) -> None:
     assert kinds(convert(text.replace("axis = 1", "axis = -1"), 12, x=PICTURE)) == [kind]
 
 
+def test_omitted_operands_go_with_their_places(convert: Convert) -> None:
+    model = convert("g (float[3,4,5] x) => (float[3,4,5] y) { y = Clip(x, , ) }", 10, x=ROWS)
+    assert len(model.graph.ops[0].inputs) == 1
+
+
 def test_comparisons_of_nan(convert: Convert) -> None:
     a, b = np.array([1, 2, np.nan, np.inf], np.float32), np.array([2, 2, 1, np.inf], np.float32)
     text = """g (float[4] a, float[4] b) => (bool[4] y, bool[4] z)
