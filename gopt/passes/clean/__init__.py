@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-MODULES = ("dead", "identity", "contents", "duplicates")
+MODULES = ("dead", "identity", "contents", "duplicates", "shared")
