@@ -133,6 +133,9 @@ def _twins(op: Op, operators: frozenset[tuple[str, str]]) -> list[tuple[Op, Op]]
     branches = branches_of(op)
     if branches is None:
         return []
+    taken = [{outer for inner, outer in op.captures.items() if inner.graph is body} for body in branches]
+    if taken[0].isdisjoint(taken[1]):
+        return []  # an op that moves takes something from outside
     numbers = Numbers()
     keys = [{made: _key(made, operators, numbers) for made in body.ops} for body in branches]
     first: dict[Hashable, list[Op]] = {}
