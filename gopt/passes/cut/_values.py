@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 from ...errors import UsageError
-from ...ir import Declared, Model, Op, OptionalType, Role, SequenceType, SparseTensorType, TensorType, Type, Value
+from ...frontends.onnx.declare import declare as redeclare
+from ...ir import Model, Op, OptionalType, Role, SequenceType, SparseTensorType, TensorType, Type, Value
 
 
 def by_name(model: Model) -> dict[str, Value]:
@@ -49,8 +50,8 @@ def interface_type(value: Value) -> Type | None:
 
 
 def declare(value: Value) -> None:
-    """Let the interface say what was inferred of a value, in the place of what the file said of it."""
-    value.declared = Declared(interface_type(value))
+    """Let the interface say what was inferred of a value; documentation that the file has for it stays."""
+    redeclare(value, interface_type(value))
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -112,8 +112,8 @@ def _as_input(graph: Graph, value: Value) -> Value:
     made = graph.add_input(Value(graph.names.fresh(value.name), Role.INPUT, None, type_))
     graph.replace_uses(value, made)
     graph.swap_names(made, value)
+    made.declared, value.declared = value.declared, None
     declare(made)
-    value.declared = None
     return made
 
 

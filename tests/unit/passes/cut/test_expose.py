@@ -115,6 +115,19 @@ def test_of_an_unknown_operator_only_the_declared_element_type_is_told() -> None
     assert not b.HasField("type")
 
 
+def test_documentation_of_a_value_stays() -> None:
+    proto = to_proto(parse("g (float[3] x) => (float[3] y) <float[9,9] a> { a = Neg(x)  y = Sin(a) }"))
+    proto.graph.value_info[0].doc_string = "about a"
+    for passes in ("expose:value=a", "extract:inputs=a"):
+        model = load(proto)
+        run_pipeline(model, passes)
+        graph = to_proto(model).graph
+        (port,) = [v for v in (*graph.input, *graph.output) if v.name == "a"]
+        assert port.doc_string == "about a"
+        assert [d.dim_value for d in port.type.tensor_type.shape.dim] == [3]
+        assert not graph.value_info
+
+
 def test_each_value_is_an_entry_of_the_ledger() -> None:
     model = parse(TEXT)
     ctx = Context(model, Ledger(limit=1))
