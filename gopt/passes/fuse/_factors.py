@@ -32,6 +32,7 @@ _LINEAR = _MOVES | {"AveragePool", "CumSum", "Gather", "GlobalAveragePool", "Neg
 _RISING = frozenset(
     {"Abs", "GlobalMaxPool", "LeakyRelu", "MaxPool", "PRelu", "ReduceL1", "ReduceL2", "ReduceMax", "ReduceMin", "Relu"}
 )
+_EXPONENTS = {"Reciprocal": -1.0, "ReduceSumSquare": 2.0, "Sqrt": 0.5}
 _SUMS = frozenset({"Add", "Concat", "Sub", "Sum"})
 _NORMS = frozenset(
     {"BatchNormalization", "GroupNormalization", "InstanceNormalization", "LayerNormalization", "RMSNormalization"}
@@ -81,6 +82,8 @@ class Plan(Changes):
             )
         elif _passes(op, factor):
             self._make_operand(op, first, factor)
+        elif (exponent := _exponent(op)) is not None:
+            self._make_operand(op, first, _power(factor, 1 / exponent))
         elif kind in ("Conv", "ConvTranspose") and _is_constant(second) and _is_constant(op.input(2)):
             self.later(value, lambda: mapped_after(self.rw, op, Affine(np.array([factor]))))
         elif kind == "Gemm":
@@ -172,6 +175,8 @@ class Plan(Changes):
         kind = op.op_type
         if slot == 0 and _passes(op, factor):
             self._take_results(op, factor)
+        elif slot == 0 and (exponent := _exponent(op)) is not None:
+            self._take_results(op, _power(factor, exponent))
         elif slot == 0 and kind in ("Conv", "ConvTranspose") and _is_constant(op.inputs[1]):
             affine = Affine(np.array([factor]))
             self.later(op.result, lambda: mapped_before(self.rw, op, self.now(value), affine))
@@ -260,3 +265,19 @@ def _passes(op: Op, factor: float) -> bool:
         is_zero = not ops.has_operand(op, "constant_value") or (value is not None and not value.any())
         return is_zero or ops.attribute(op, "mode") != "constant"
     return op.op_type in _LINEAR or (op.op_type in _RISING and factor > 0)
+
+
+def _exponent(op: Op) -> float | None:
+    """The power of a factor of its first operand that is a factor of its result; None if there is none."""
+    if op.op_type == "Pow":
+        exponent = ops.constant_operand(op, 1)
+        is_number = exponent is not None and exponent.size == 1 and exponent.dtype.kind in "fiu"
+        number = float(exponent.reshape(-1)[0]) if exponent is not None and is_number else 0.0
+        return number if np.isfinite(number) and 0.25 <= abs(number) <= 4 else None
+    return _EXPONENTS.get(op.op_type)
+
+
+def _power(factor: float, exponent: float) -> float:
+    if factor < 0 and exponent != -1:
+        raise RejectError("a power of a negative number may be none")
+    return float(factor**exponent)

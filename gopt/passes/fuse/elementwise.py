@@ -74,6 +74,33 @@ def integer_affine(rw: Rewriter, x: Value) -> Value:
 
 
 @rule(
+    P.Add(P.Add(P.Add("x", P.const("c")), "y"), P.const("d")),
+    numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[3] x, float[3] z) => (float[3] y) <float c = {2}, float d = {3}> "
+        "{ a = Add(x, c) b = Add(z, a) y = Add(b, d) }"
+    ),
+)
+def constants_of_sum(rw: Rewriter, x: Value, y: Value, c: Value, d: Value) -> Value:
+    """((x + c) + y) + d -> (x + (c + d)) + y
+
+    Applies to floating-point numbers if the new constant is no larger than the larger of the two. Computed in float64,
+    rounded once.
+    """
+    dtype = dtype_of(x)
+    if dtype not in FLOATS or dtype is None or y.const is not None:
+        raise RejectError("the sum is not of floating-point numbers, or another constant is nearer")
+    before, after = Affine(None, elements(c)), Affine(None, elements(d))
+    whole = before.then(after).shift
+    assert whole is not None
+    if whole.size > max(elements(c).size, elements(d).size):
+        raise RejectError("the constant would become larger")
+    _refuse_rounding_trick(before, Affine(None, whole), _BITS[dtype.name])
+    result: Value = rw.Add(rw.Add(x, rw.const(rounded(whole, dtype), name=c.name)), y)
+    return result
+
+
+@rule(
     (P.Mul | P.Div)(P.Div(P.const("c"), "x").as_("inner"), P.const("d"))
     | P.Div(P.const("d"), (P.Mul | P.Div)("x", P.const("c")).as_("inner"))
     | P.Div(P.const("d"), P.Div(P.const("c"), "x").as_("inner")),

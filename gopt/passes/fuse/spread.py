@@ -75,6 +75,29 @@ def add(rw: Rewriter, left: Op, right: Op) -> Value:
 
 
 @rule(
+    (P.Add | P.Sub)(P.Add(_CONV("x", "w", P.opt("b")).as_("conv"), "y").as_("add"), P.const()),
+    numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[1,2,3,3] x, float[1,2,3,3] z) => (float[1,2,3,3] y) "
+        "<float[2,2,1,1] w = {1, 2, 3, 4}, float[2,1,1] k = {5, 6}> "
+        "{ a = Conv(x, w) c = Add(z, a) y = Add(c, k) }"
+    ),
+)
+def shift(rw: Rewriter, conv: Op, add: Op, y: Value) -> Value:
+    """(Conv(x, W, b) + y) + d -> Conv(x, W, b + d) + y; likewise - d
+
+    Applies to constants as the rules of `fuse.conv` do. Computed in float64, rounded once.
+    """
+    assert rw.root is not None
+    kernel, shape = Kernel(conv), shape_of(add.result)
+    if shape is None or len(shape) != kernel.rank:
+        raise RejectError("the sum has other axes")
+    affine = _per_channel(rw.root, add.result, kernel.outputs)
+    result: Value = rw.Add(mapped_after(rw, conv, affine), y)
+    return result
+
+
+@rule(
     step(P.Concat(P.each("parts")).as_("concat")) | batch_norm(P.Concat(P.each("parts")).as_("concat")),
     numerics=Numerics.ROUNDING,
     example=example(

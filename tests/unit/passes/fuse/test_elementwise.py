@@ -130,3 +130,19 @@ def test_old_clip(fuse: Any) -> None:
 def test_batchnorm(fuse: Any, body: str, fired: list[str], k: Any) -> None:
     norm = dict.fromkeys("stmv", (4,))
     assert fuse(f"{X} {{ {body} }}", k=k, w=(6,), **norm).fired == fired
+
+
+@pytest.mark.parametrize(
+    ("body", "constants", "fires"),
+    [
+        ("a = Add(x, c) b = Add(a, z) y = Add(b, d)", {"c": 2.0, "d": (4,)}, True),
+        ("a = Add(c, x) b = Add(z, a) y = Add(d, b)", {"c": (4,), "d": (4,)}, True),
+        ("a = Add(x, c) b = Add(a, z) y = Add(b, d)", {"c": (4, 1), "d": (4,)}, False),
+        ("a = Add(x, c) b = Add(a, z) y = Add(b, d)", {"c": 8388608.0, "d": -8388608.0}, False),
+        ("a = Add(x, c) b = Add(a, z) y = Add(b, d)", {"c": np.float32(np.inf), "d": 1.0}, False),
+        ("a = Add(x, c) b = Mul(a, z) y = Add(b, d)", {"c": 2.0, "d": 1.0}, False),
+    ],
+)
+def test_constants_of_a_sum(fuse: Any, body: str, constants: Any, fires: bool) -> None:
+    done = fuse(f"(float[4,4] x, float[4,4] z) => (float y) {{ {body} }}", rules="fuse.elementwise", **constants)
+    assert done.ops == (["Add", "Add"] if fires else ["Add", body.split("b = ")[1][:3], "Add"])

@@ -44,6 +44,10 @@ UP: dict[str, tuple[str, str, Any]] = {
         {"w2": (4, 6)},
     ),
     "past a Relu": (X, "a = MatMul(x, w) c = Relu(a) y = Mul(c, k)", {}),
+    "past a root": (X, "m = MatMul(x, w) a = Abs(m) c = Sqrt(a) y = Mul(c, k)", {}),
+    "past a square": (X, "a = MatMul(x, w) c = Pow(a, two) y = Mul(c, k)", {}),
+    "past a reciprocal": (X, "a = MatMul(x, w) c = Reciprocal(a) y = Neg(c)", {}),
+    "past squares that are added": (X, "a = MatMul(x, w) c = ReduceSumSquare(a) y = Mul(c, k)", {}),
     "negated": (X, "a = MatMul(x, w) c = Transpose(a) y = Neg(c)", {}),
     "a normalization": (X, "a = LayerNormalization(x, s, s) c = Transpose(a) y = Mul(c, k)", {"s": (4,)}),
     "a Gemm": (X, "a = Gemm(x, w, b) c = Transpose(a) y = Mul(c, k)", {}),
@@ -55,7 +59,7 @@ UP: dict[str, tuple[str, str, Any]] = {
 @pytest.mark.parametrize("name", UP)
 def test_a_factor_goes_up(name: str) -> None:
     head, body, more = UP[name]
-    text = f"{head} <float k = {{0.25}}, int64[1] o = {{1}}> {{ {body} }}"
+    text = f"{head} <float k = {{0.25}}, int64[1] o = {{1}}, float two = {{2}}> {{ {body} }}"
     done = factors(text, **(W | more))
     assert done.fired == ["factors"]
     assert sorted(done.ops) == sorted(re.findall(r"= ([A-Z]\w+)", body)[:-1])
@@ -150,6 +154,7 @@ KEPT = {
         "a = MatMul(x, w) c = Transpose(a) y = Mul(c, k) z = Sin(a)",
     ),
     "a negative factor past a Relu": (X, "a = MatMul(x, w) c = Relu(a) y = Neg(c)"),
+    "a negative factor past a square": (X, "a = MatMul(x, w) c = ReduceSumSquare(a) y = Neg(c)"),
     "past what is not linear": (X, "a = MatMul(x, w) c = Tanh(a) y = Mul(c, k)"),
     "a sum with an input": (
         "(float[N,4] x, float[N,6] q) => (float y)",

@@ -10,6 +10,7 @@ import pytest
 X = "(float[N,4,6,6] x, float[N,4,6,6] z) => (float y)"
 GIVEN: Any = {"w": (8, 4, 3, 3), "b": (8,), "v": (8, 4, 3, 3), "o": (2, 4, 3, 3), "d": (8, 4, 1, 1)}
 GIVEN |= {"s": (8,), "t": (8,), "m": (8,), "r": (8,), "k": (8, 1, 1), "k10": (10, 1, 1), "h": (1, 1, 4), "l": 2.0}
+GIVEN |= {"w1": (1, 4, 3, 3), "o3": (2, 8, 4, 4), "o4": (3, 2, 8, 4, 4)}
 GIVEN |= {"n": -np.ones(8, "f"), "q": (8, 4, 3)}
 BN = "BatchNormalization"
 
@@ -25,6 +26,8 @@ FIRES = {
     "global maximum": ("a = Conv(x, w, b) c = GlobalMaxPool(a) y = Add(c, k)", "pool"),
     "sum": (f"a = Conv(x, w, b) c = Conv(z, v) e = Add(a, c) y = {BN}(e, s, t, m, r)", "add"),
     "factor of a sum": ("a = Conv(x, w, b) c = Conv(z, v, b) e = Add(a, c) y = Mul(e, k)", "add"),
+    "constant added to a sum": ("a = Conv(x, w, b) c = Sin(o3) e = Add(c, a) y = Sub(e, k)", "shift"),
+    "constant added to a larger sum": ("a = Conv(x, w1) c = Sin(o3) e = Add(c, a) y = Add(e, l)", "shift"),
     "concatenation": ("a = Conv(x, w, b) c = Conv(z, o) e = Concat<axis=1>(a, c) y = Mul(e, k10)", "concat"),
     "concatenation, scalar": ("a = Conv(x, w, b) c = Conv(z, o) e = Concat<axis=-3>(a, c) y = Add(e, l)", "concat"),
 }
@@ -53,6 +56,9 @@ STAYS = {
         "a = Conv(x, w) c = Conv(z, o) e = Concat<axis=1>(a, c) f = Mul(e, k10) i = Concat<axis=1>(a, c) y = Add(f, i)"
     ),
     "a part that is no convolution": "a = Conv(x, w) c = Sin(o2) e = Concat<axis=1>(a, c) y = Mul(e, l)",
+    "a sum that is taken from a constant": "a = Conv(x, w) c = Sin(o3) e = Add(c, a) y = Sub(k, e)",
+    "channels that the sum adds": "a = Conv(x, w1) c = Sin(o3) e = Add(c, a) y = Add(e, k)",
+    "axes that the sum adds": "a = Conv(x, w) c = Sin(o4) e = Add(c, a) y = Add(e, k)",
     "another axis": "a = Conv(x, w) c = Conv(z, v) e = Concat<axis=2>(a, c) y = Mul(e, k)",
     "the same part twice": "a = Conv(x, w) e = Concat<axis=1>(a, a) y = Mul(e, l)",
 }
