@@ -103,6 +103,10 @@ class Region:
         cost, sides = network.cut()
         return before - cost, [op for op, node in nodes.items() if sides[node]]
 
+    def ops_around(self) -> dict[Op, None]:
+        """The ops that make or take the values that are to be held in another order."""
+        return {op: None for value in self.orders for op in self._around(value)}
+
     def _price(self, network: Network, nodes: dict[Op, int], value: Value) -> None:
         """A Transpose where the value is made in one order, and taken in the other."""
         made = value.producer
@@ -126,3 +130,21 @@ class Region:
         network.edge(source, outward, 1)
         for taker in takers:
             network.edge(outward, taker, FAR)
+
+
+class Sight:
+    """What a region was found in: as long as that is as it was, another look finds the same."""
+
+    def __init__(self, region: Region) -> None:
+        self._users = [(value, len(region.graph.users(value))) for value in region.orders]
+        self._ops = [(op, op.inputs) for op in region.ops_around()]
+        values = {value: None for op, inputs in self._ops for value in (*inputs, *op.outputs) if value is not None}
+        self._types = [(value, value.type) for value in values]
+
+    def is_unchanged(self, graph: Graph) -> bool:
+        """True if the ops, their operands, the types of these, and who uses them are the same."""
+        return (
+            all(op.graph is graph and op.inputs is inputs for op, inputs in self._ops)
+            and all(value.type is type_ for value, type_ in self._types)
+            and all(len(graph.users(value)) == count for value, count in self._users)
+        )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from ...ir import Graph, Model, Op, Value
 from ...ops import NotAvailable
@@ -12,10 +13,25 @@ from ...rewrite import Context, RejectError, Rewriter
 from ..base import Pass, register
 from ._orders import Perm, inverse, moves_nothing, perm_of
 from ._orders.perms import shape_of
-from ._region import STAGES, Region
+from ._region import STAGES, Region, Sight
 
 _TRIES = 8
 """How often a region is taken again without an op for which the model's opset has no such form."""
+
+_Start = tuple[Op, bool]
+"""A Transpose, and whether to look to where its operand comes from, or to its users."""
+
+
+class _Vain:
+    """A look that found nothing to gain, and the other starts from which one would have seen the same."""
+
+    def __init__(self, region: Region) -> None:
+        self.sight = Sight(region)
+        self.starts = tuple(_same_view(region))
+
+
+_VAIN: WeakKeyDictionary[Context, dict[_Start, _Vain]] = WeakKeyDictionary()
+"""By run, because a pipeline comes here again and again while little changes."""
 
 
 @register
@@ -45,15 +61,21 @@ class _Search:
         self.ctx = ctx
         self.rule = rule
         self.todo = deque(dict.fromkeys(op for op in graph.ops if op.op_type == "Transpose" and not op.domain))
-        self.seen: set[tuple[Op, bool]] = set()
+        self.seen: set[_Start] = set()
+        self.vain = _VAIN.setdefault(ctx, {})
 
     def run(self) -> None:
         """Follow each Transpose, to its users and to where its operand comes from."""
         while self.todo:
             op = self.todo.popleft()
             for up in (False, True):
-                if op.graph is self.graph and (op, up) not in self.seen:
-                    self.seen.add((op, up))
+                if op.graph is not self.graph or (op, up) in self.seen:
+                    continue
+                self.seen.add((op, up))
+                vain = self.vain.get((op, up))
+                if vain is not None and vain.sight.is_unchanged(self.graph):
+                    self.seen.update(vain.starts)
+                else:
                     self._from(op, up)
 
     def _from(self, op: Op, up: bool) -> None:
@@ -68,33 +90,35 @@ class _Search:
         for _ in range(_TRIES):
             region = Region(self.graph, start, order, self.ctx.exact, banned)
             chosen = _cheapest(region)
-            self._remember(region)
-            if not chosen:
-                return
-            flip = _Flip(region, chosen)
-            if flip.build():
-                around = _transposes(region)
-                if self._replace(flip):
-                    self._again((*around, *flip.rw.staged))
-                return
-            banned.append(flip.failed)
+            flip = _Flip(region, chosen) if chosen else None
+            if flip is not None and not flip.build():
+                banned.append(flip.failed)
+                continue
+            around = _transposes(region)
+            if flip is not None and self._replace(flip):
+                self._again((*around, *flip.rw.staged))
+            else:
+                self.vain[op, up] = vain = _Vain(region)
+                self.seen.update(vain.starts)
+            return
 
     def _replace(self, flip: _Flip) -> bool:
         numerics = max(flip.region.ways[op].numerics for op in flip.ops)
         return self.ctx.replace(self.rule, flip.mapping, flip.rw.staged, numerics=numerics)
-
-    def _remember(self, region: Region) -> None:
-        """From other Transposes of the region that one sees the same."""
-        for op in _transposes(region) if region.is_whole else ():
-            x, y = op.inputs[0], op.result
-            if x is not None and (x in region.orders) != (y in region.orders):
-                self.seen.add((op, x in region.orders))
 
     def _again(self, ops: Iterable[Op]) -> None:
         for op in ops:
             if op.graph is self.graph and op.op_type == "Transpose":
                 self.seen.difference_update(((op, False), (op, True)))
                 self.todo.append(op)
+
+
+def _same_view(region: Region) -> Iterator[_Start]:
+    """The starts from which one sees a region, if it is all that there is to see."""
+    for op in _transposes(region) if region.is_whole else ():
+        x, y = op.inputs[0], op.result
+        if x is not None and (x in region.orders) != (y in region.orders):
+            yield op, x in region.orders
 
 
 def _cheapest(region: Region) -> list[Op]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .... import ops
-from ....ir import Dim, Op, Value
+from ....ir import Dim, Op, Shape, Value
 from ....ops.sizes import product
 from ....rewrite import Rewriter
-from .._shapes import infers, reshaped
+from .._shapes import infers, removed_ones, reshaped, target_of
 from .perms import Perm, having, shape_of
 from .way import Held, Orders, Way, carrier, turned
 
@@ -37,11 +37,20 @@ def reshape(op: Op, value: Value, perm: Perm) -> Way | None:
     orders.put(x, own)
     orders.put(op.result, other)
     wanted = tuple(after[a] for a in other)
+    if not orders.ok or not _can_be_said(tuple(before[a] for a in own), wanted, op):
+        return None
 
     def build(rw: Rewriter, held: Held) -> Sequence[Value | None]:
         return [reshaped(rw, turned(rw, held, x, own), wanted, infers(op))]
 
-    return Way(orders.found, build) if orders.ok else None
+    return Way(orders.found, build)
+
+
+def _can_be_said(before: Shape, after: Shape, op: Op) -> bool:
+    """True if `reshaped` finds how to make the one shape of the other."""
+    if before == after or removed_ones(before, after) or removed_ones(after, before):
+        return True
+    return target_of(before, after, infers(op)) is not None
 
 
 def aligned(before: Sequence[Dim], after: Sequence[Dim]) -> list[Block]:
