@@ -242,9 +242,12 @@ class Job:
         found = result.verification = verifier.check(
             self.shop.made, exact=only_exact(result.ledger), rebatch=result.ledger.facts.get("rebatch")
         )
+        rebatch = result.ledger.facts.get("rebatch")
+        if rebatch is not None and not rebatch["proven"] and found.status is Status.UNVERIFIED:
+            raise VerificationError(f"the new batch size cannot be verified: {found.reason}; nothing was written")
         if found.status is not Status.FAILED or on_mismatch == "warn":
             return
-        if "rebatch" in result.ledger.facts:
+        if rebatch is not None:
             # To leave out what is wrong would deliver a model that takes another batch than the one asked for.
             raise VerificationError(f"the batch size cannot be changed: {found.summary()}; nothing was written")
         if on_mismatch == "abort":

@@ -65,7 +65,13 @@ class Batch(Pass):
             return  # in a repeated group: done the first time
         made = self._plan(model)
         if ctx.edit(self.name, names, lambda: _apply(model, made, self.size, self.to), numerics=self.numerics):
-            ctx.ledger.facts["rebatch"] = {"axes": made.axes, "was": made.was, "size": self.size}
+            ctx.ledger.facts["rebatch"] = {
+                "axes": made.axes,
+                "was": made.was,
+                "size": self.size,
+                "outputs": {name: None if along is None else along.axis for name, along in made.outputs.items()},
+                "proven": self.like is None,
+            }
 
     def _plan(self, model: Model) -> Plan:
         axes: dict[str, int | None] = {}

@@ -47,7 +47,12 @@ class SetSizes(Edit):
             if move.slot == self.slot:
                 maker.graph(op).set_attr(op, move.name, list(maker.numbers(op, self.entries)))
                 return
-        maker.operand(op, self.slot, maker.sizes(op, self.entries))
+        old = op.input(self.slot)
+        constant = None if old is None else old.const
+        type_ = None if old is None else old.type
+        dtype = constant.dtype if constant is not None else type_.dtype if isinstance(type_, TensorType) else None
+        scalar = constant is not None and not constant.shape
+        maker.operand(op, self.slot, maker.sizes(op, self.entries, dtype=dtype, scalar=scalar))
 
 
 @dataclass(slots=True)
@@ -173,12 +178,21 @@ class Maker:
             raise Refusal(f"{op.label}: a symbolic batch size cannot be written here")
         return tuple(e for e in entries if isinstance(e, int))
 
-    def sizes(self, op: Op, entries: Sequence[Size], kind: str = "") -> Value:
-        """Sizes as an int64 operand: a constant, or computed from the shape of an input."""
+    def sizes(
+        self, op: Op, entries: Sequence[Size], kind: str = "", dtype: DType | None = None, scalar: bool = False
+    ) -> Value:
+        """Sizes as an operand: a constant, or computed from the shape of an input.
+
+        Raises:
+            Refusal: it would have to be computed in a form that is not known.
+        """
         graph = self.graph(op)
         try:
-            return self.constant(graph, np.array(self.numbers(op, entries, kind), np.int64))
+            array = np.array(self.numbers(op, entries, kind), np.int32 if dtype is DType.INT32 else np.int64)
+            return self.constant(graph, array.reshape(()) if scalar else array)
         except Refusal:
+            if dtype is DType.INT32 or scalar:
+                raise
             parts: list[Value] = []
             for entry in entries:
                 if isinstance(entry, int):

@@ -51,6 +51,11 @@ def plan(model: Model, axes: Mapping[str, int | None], was: int | None) -> Plan:
     """
     size = batch_size(model, axes) if was is None else was
     possible = {v.name: list(_axes(v, axes, size)) for v in model.graph.inputs}
+    leading = next((name for name, options in possible.items() if options[0] == 0), None)
+    if (
+        leading is not None
+    ):  # states and masks may have the batch elsewhere; what comes first has it where one expects it
+        possible[leading] = [0]
     if not any(axis is not None for options in possible.values() for axis in options):
         raise UsageError(f"no input has an axis of {size} samples; --axis INPUT=AXIS says where they lie")
     decisions: list[int] = []
@@ -197,6 +202,9 @@ def copied(model: Model) -> tuple[Model, dict[Op, Op]]:
         if made_output is None:
             made_output = Value(names.fresh(value.name), Role.CONST, value.tensor)
         graph.set_output(index, made_output)
+    for value, made_value in stands.items():
+        if made_value is not None:
+            made_value.name = value.name  # what messages say; nothing else reads the names of a copy
     return Model(graph, model.ir_version), dict(_twins(graph, model.graph))
 
 
