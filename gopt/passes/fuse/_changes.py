@@ -13,6 +13,7 @@ from ...ir import Array, DType, Graph, Op, Value
 from ...rewrite import RejectError, Rewriter
 from ._affine import FLOATS, elements, multiplied, rounded
 
+_MANY = 1 << 12  # elements of a constant that may be copied
 _MOST = 24  # ops in one plan
 _MOST_STEPS = 200  # ops looked at for one
 
@@ -83,14 +84,26 @@ class Changes:
         """Note that an op is changed.
 
         Raises:
-            RejectError: it is changed already, or the plan is large.
+            RejectError: it is changed already, the plan is large, or others use its weights.
         """
         self._steps += 1
         if op in self._touched or len(self._touched) >= _MOST or self._steps > _MOST_STEPS:
             raise RejectError(f"{op.label} would be changed twice, or the way is too long")
         if op.domain or not ops.is_current(op) or ops.is_random(op) or op.bodies:
             raise RejectError(f"{op.label} is not known to be linear")
+        for value in op.inputs:
+            self.spare(value)
         self._touched[op] = None
+
+    def spare(self, weights: Value | None) -> None:
+        """Refuse to copy large weights that others use as well: one op is not worth that.
+
+        Raises:
+            RejectError: they are such.
+        """
+        tensor = None if weights is None else weights.const
+        if weights is not None and tensor is not None and tensor.size > _MANY and not weights.has_one_use:
+            raise RejectError(f"{weights!r} is used elsewhere, too")
 
     def _times(self, constant: Value, factor: float | Array, dtype: DType, is_factor: bool = False) -> Value:
         array: Array = elements(constant) * factor

@@ -191,6 +191,7 @@ def _scaled_sum(plan: Plan, op: Op, data: Value, factors: Array) -> Value:
     inner = product.producer
     if inner is None or inner.op_type != "MatMul" or product.role is not Role.RESULT:
         raise RejectError(f"{op.label} is no product")
+    plan.spare(inner.inputs[1])
     moved = elements(bias) * factors
     if moved.size > max(elements(bias).size, len(factors)):
         raise RejectError("the constant would become larger")

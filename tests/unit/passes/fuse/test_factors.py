@@ -194,6 +194,13 @@ def test_an_output_keeps_its_name() -> None:
     assert [v.name for v in done.model.graph.outputs] == ["y"]
 
 
+def test_large_weights_that_others_use_are_not_copied() -> None:
+    head = f"(float[N,40] x) => (float y, float z) {SCALE}"
+    text = f"{head} {{ a = MatMul(x, w) c = Transpose(a) y = Mul(c, k) z = MatMul(x, w) }}"
+    assert factors(text, w=(40, 200)).fired == []
+    assert factors(text, w=(40, 20)).fired == ["factors"]
+
+
 def test_it_rounds() -> None:
     text = f"{X} {SCALE} {{ a = MatMul(x, w) c = Transpose(a) y = Mul(c, k) }}"
     assert factors(text, exact=True, **W).fired == []
