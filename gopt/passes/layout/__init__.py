@@ -12,6 +12,7 @@ MODULES = (
     "gather",
     "slices",
     "concat",
+    "alike",
     "focus",
     "split",
     "expand",

@@ -1,15 +1,14 @@
-"""Concats: of Concats, of what lies side by side already, and of values all of which had a dim put in."""
+"""Concats: of Concats, and of what lies side by side already."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ... import ops
 from ...ir import Op, Value
 from ...ops.contents import shape_slice
 from ...rewrite import P, RejectError, Rewriter, rule
 from ..example import example
-from ._shapes import axis_of, counted, is_private, known_shape, reshaped
+from ._shapes import axis_of, is_private, known_shape
 from ._slices import Piece, indices_of, make_slice, piece_of
 
 _concat = P.Concat(P.each("xs")).as_("op")
@@ -184,71 +183,3 @@ def _dims(x: Value) -> tuple[Value, int, int] | None:
         return None
     dims = range(len(known_shape(op.inputs[0])))[shape_slice(op)]
     return op.inputs[0], dims.start, dims.stop
-
-
-@rule(
-    _concat,
-    example=example(
-        "(float[N,2] a, float[N,3] b) => (float[N,1,5] y) <int64[1] one = {1}> "
-        "{ p = Unsqueeze(a, one) q = Unsqueeze(b, one) y = Concat<axis = 2>(p, q) }"
-    ),
-)
-def unsqueezed(rw: Rewriter, op: Op, xs: tuple[Value, ...]) -> Value:
-    """Concat(Unsqueeze(a, axes), Unsqueeze(b, axes)) -> Unsqueeze(Concat(a, b), axes), likewise of Squeezes
-
-    Applies if all operands are such, on the same axes, which do not hold that of the Concat, and nothing else uses
-    them. Exact.
-    """
-    kind, axes, wide = _all_alike(xs)
-    axis = axis_of(op, xs[0])
-    if kind == "Unsqueeze":
-        if axis in axes:
-            raise RejectError("it is the new axis along which they are put together")
-        axis -= sum(a < axis for a in axes)
-    else:
-        axis = [a for a in range(wide) if a not in axes][axis]
-    inner = rw.Concat(*(x.producer.inputs[0] for x in xs if x.producer), axis=axis, name=op.name)
-    found: Value = rw.op(kind, inner, list(axes))
-    return found
-
-
-@rule(
-    _concat,
-    example=example(
-        "(float[2,3] a, float[2,3] b) => (float[2,2,3] y) <int64[1] one = {1}> "
-        "{ p = Unsqueeze(a, one) q = Unsqueeze(b, one) y = Concat<axis = 1>(p, q) }"
-    ),
-)
-def stack(rw: Rewriter, op: Op, xs: tuple[Value, ...]) -> Value:
-    """Concat(Unsqueeze(a, k), Unsqueeze(b, k), axis=k) -> Reshape(Concat(a, b, axis=k), shape)
-
-    Applies if all operands are such, k is no axis behind the last one, nothing else uses them, and the shape can be
-    written down. Exact: element by element, a comes before b either way.
-    """
-    kind, axes, wide = _all_alike(xs)
-    axis = axis_of(op, xs[0])
-    if kind != "Unsqueeze" or axes != (axis,) or axis == wide - 1:
-        raise RejectError("they are not stacked before an axis that they have")
-    inner = rw.Concat(*(x.producer.inputs[0] for x in xs if x.producer), axis=axis, name=op.name)
-    return reshaped(rw, inner, known_shape(op.result))
-
-
-def _all_alike(xs: tuple[Value, ...]) -> tuple[str, tuple[int, ...], int]:
-    """The operator that gave all operands, its axes, and the rank with them.
-
-    Raises:
-        RejectError: they come of different operators or axes, are used elsewhere, or there is one alone.
-    """
-    found: set[tuple[str, tuple[int, ...], int]] = set()
-    for x in xs:
-        op = x.producer
-        if op is None or op.op_type not in ("Squeeze", "Unsqueeze") or not is_private(x):
-            raise RejectError("not all operands are squeezed or unsqueezed for it alone")
-        axes = ops.ints(op, "axes")
-        wide = len(known_shape(x if op.op_type == "Unsqueeze" else op.inputs[0]))
-        if not axes:
-            raise RejectError("the axes are not known")
-        found.add((op.op_type, counted(axes, wide), wide))
-    if len(found) > 1 or len(xs) < 2:
-        raise RejectError("the axes differ")
-    return found.pop()

@@ -34,26 +34,39 @@ def of_concat(rw: Rewriter, split: Op, concat: Op, xs: tuple[Value, ...]) -> tup
     return xs
 
 
-@rule(
-    P.Split("x", ...).as_("split"),
-    example=example(
-        "(float[N,5] x) => (float[N,3] y) <int64[2] sizes = {2, 3}> { p, q = Split<axis = 1>(x, sizes) y = Neg(q) }"
-    ),
-)
-def one_part(rw: Rewriter, split: Op, x: Value) -> tuple[Value | None, ...]:
+@register
+@dataclass(frozen=True)
+class OnePart(Pass):
     """Split(x), of which one part is used -> Slice(x)
 
     Applies to parts of known sizes. Exact.
     """
-    used = [k for k, v in enumerate(split.outputs) if v is not None and v.is_needed]
-    if len(used) != 1:
-        raise RejectError("more than one part is used")
-    axis, sizes = axis_of(split, x), split_sizes(split)
-    if len(sizes) == 1:
-        return (x,)
-    start = sum(sizes[: used[0]])
-    part = make_slice(rw, x, {axis: (start, start + sizes[used[0]], 1)}, split.name)
-    return tuple(part if k == used[0] else None for k in range(len(split.outputs)))
+
+    def run(self, model: Model, ctx: Context) -> None:
+        """Look at each Split."""
+        for graph in model.graphs():
+            for op in graph.ops:
+                if op.op_type == "Split" and not op.domain and op.graph is graph:
+                    try:
+                        self._slice(graph, op, ctx)
+                    except RejectError as why:
+                        ctx.ledger.reject(self.name, op, str(why))
+
+    def _slice(self, graph: Graph, split: Op, ctx: Context) -> None:
+        used = [k for k, v in enumerate(split.outputs) if v is not None and v.is_needed]
+        x = split.inputs[0]
+        if len(used) != 1 or x is None:
+            raise RejectError("more than one part is used")
+        axis, sizes = axis_of(split, x), split_sizes(split)
+        part = split.outputs[used[0]]
+        assert part is not None
+        if len(sizes) == 1:
+            ctx.replace(self.name, {part: x})
+            return
+        start = sum(sizes[: used[0]])
+        rw = Rewriter(graph, split)
+        new = make_slice(rw, x, {axis: (start, start + sizes[used[0]], 1)}, split.name)
+        ctx.replace(self.name, {part: new}, rw.staged)
 
 
 @register

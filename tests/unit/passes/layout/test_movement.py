@@ -17,6 +17,7 @@ FILES = (
     "gather",
     "slices",
     "concat",
+    "alike",
     "focus",
     "split",
     "expand",
@@ -271,21 +272,34 @@ FIRES = {
         ["Shape", "Concat"],
     ),
     "unsqueezed": (
-        "concat.unsqueezed",
+        "alike.unsqueezed",
         f"(float[N,2] a, float[N,3] b) => (float y) {axes(i='-2', j='1')} "
         "{ p = Unsqueeze(a, i) q = Unsqueeze(b, j) y = Concat<axis = -1>(p, q) }",
         ["Concat", "Unsqueeze"],
     ),
     "unsqueezed: Squeezes": (
-        "concat.unsqueezed",
+        "alike.unsqueezed",
         f"(float[N,1,2] a, float[N,1,3] b) => (float y) {axes(i='-2', j='1')} "
         "{ p = Squeeze(a, i) q = Squeeze(b, j) y = Concat<axis = -1>(p, q) }",
         ["Concat", "Squeeze"],
     ),
     "stack": (
-        "concat.stack",
+        "alike.stack",
         f"(float[N,2] a, float[N,2] b) => (float y) {axes(i='1')} "
         "{ p = Unsqueeze(a, i) q = Unsqueeze(b, i) y = Concat<axis = -2>(p, q) }",
+        ["Concat", "Reshape"],
+    ),
+    "grid": (
+        "alike.grid",
+        "(float[N,2] a, float[N,2] b, float[N,3] c, float[N,3] d, float[N,1] e, float[N,1] f) => (float y) "
+        "{ p = Concat<axis = 0>(a, b) q = Concat<axis = 0>(c, d) r = Concat<axis = 0>(e, f) "
+        "y = Concat<axis = 1>(p, q, r) }",
+        ["Concat", "Concat", "Concat"],
+    ),
+    "reshaped alike": (
+        "alike.reshape",
+        f"(float[N,4,1,6] a, float[N,5,1,6] b) => (float y) {axes(s='0 4 2 3', t='-1 5 2 3')} "
+        "{ p = Reshape(a, s) q = Reshape(b, t) y = Concat<axis = 1>(p, q) }",
         ["Concat", "Reshape"],
     ),
     # -- focus --
@@ -617,14 +631,35 @@ STAYS = {
         f"{N} => (float y) {axes(n='1 1 2')} {{ p, q, r = Split<axis = 1>(x, n) y = Concat<axis = 1>(q, r) }}",
     ),
     "stack: behind the last axis": (
-        "concat.stack",
+        "alike.stack",
         f"(float[N,2] a, float[N,2] b) => (float y) {axes(i='2')} "
         "{ p = Unsqueeze(a, i) q = Unsqueeze(b, i) y = Concat<axis = 2>(p, q) }",
     ),
     "unsqueezed: used elsewhere": (
-        "concat.unsqueezed",
+        "alike.unsqueezed",
         f"(float[N,2] a, float[N,3] b) => (float y, float z) {axes(i='1')} "
         "{ p = Unsqueeze(a, i) q = Unsqueeze(b, i) y = Concat<axis = 2>(p, q) z = Neg(p) }",
+    ),
+    "grid: other sizes": (
+        "alike.grid",
+        "(float[N,2] a, float[M,2] b) => (float y) "
+        "{ p = Concat<axis = 0>(a, b) q = Concat<axis = 0>(a, b) r = Concat<axis = 0>(b, a) "
+        "y = Concat<axis = 1>(p, q, r) }",
+    ),
+    "grid: as many": (
+        "alike.grid",
+        "(float[N,2] a, float[N,2] b) => (float y) "
+        "{ p = Concat<axis = 0>(a, b) q = Concat<axis = 0>(b, a) y = Concat<axis = 1>(p, q) }",
+    ),
+    "reshaped alike: the axis is made of two": (
+        "alike.reshape",
+        f"(float[N,4,2] a, float[N,4,2] b) => (float y) {axes(s='-1 8')} "
+        "{ p = Reshape(a, s) q = Reshape(b, s) y = Concat<axis = 1>(p, q) }",
+    ),
+    "reshaped alike: not alike": (
+        "alike.reshape",
+        f"(float[N,4,2,3] a, float[N,4,3,2] b) => (float y) {axes(s='0 0 6')} "
+        "{ p = Reshape(a, s) q = Reshape(b, s) y = Concat<axis = 1>(p, q) }",
     ),
     "focus: one slice is there twice": (
         "focus.space_to_depth",
