@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .api.dumping import dump as dump
     from .errors import GoptError as GoptError
     from .ir import Model as Model
+    from .ir import TensorType as TensorType
+    from .ops import shape_rule as shape_rule
     from .passes.base import Pass as Pass
     from .passes.base import option as option
     from .passes.base import register as register
@@ -46,6 +48,7 @@ _HOMES = {
     "Pass": "passes.base",
     "Result": "api",
     "Rewriter": "rewrite",
+    "TensorType": "ir",
     "dump": "api.dumping",
     "load": "api",
     "option": "passes.base",
@@ -53,6 +56,7 @@ _HOMES = {
     "rule": "rewrite",
     "run": "api",
     "save": "api",
+    "shape_rule": "ops",
     "split": "api.cutting",
 }
 

@@ -97,7 +97,7 @@ def define(
             _standard[name] = found
     for field, given in (("infer", infer), ("kernel", kernel), ("work", work)):
         if given is not None:
-            if getattr(found, field) is not None:
+            if not _is_again(getattr(found, field), given):
                 raise ValueError(f"{name} has two entries for {field}")
             setattr(found, field, given)
     for flag, value in flags.items():
@@ -105,8 +105,20 @@ def define(
     return found
 
 
+def _is_again(old: object, new: object) -> bool:
+    """True if there was nothing, or the same function of a plugin that is loaded once more."""
+    if old is None:
+        return True
+    place = ("__module__", "__qualname__")
+    return old is not new and all(getattr(old, n, old) == getattr(new, n, new) for n in place)
+
+
 def shape_rule(*names: str, domain: str = "", **flags: Any) -> Callable[[InferRule], InferRule]:
-    """Register the decorated function as the shape rule of the named operators."""
+    """Register the decorated function as the shape rule of the named operators.
+
+    It is given an `Op` and returns a type, or None, for each of its results; what a malformed op makes it raise means
+    that nothing is known of them. `value.type` of an operand is a `TensorType` of element type and shape, or None.
+    """
 
     def decorate(function: InferRule) -> InferRule:
         for name in names:

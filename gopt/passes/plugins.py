@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GoptError, UsageError
+from ..ops import definitions
 from ..rewrite.rule import Rule
 from .base import PLUGINS, Pass, module_path
 from .registry import GROUP, REGISTRY, Member, Registry
@@ -46,8 +47,10 @@ def load_plugin(path: str | Path, into: Registry | None = None) -> list[Member]:
         raise UsageError(f"plugin {path}: {error}") from error
     except Exception as error:
         raise UsageError(f"plugin {path}: {where(error, path)}") from error
-    if not found:
-        raise UsageError(f"plugin {path}: it defines no rule (@rule) and no pass (@register)")
+    if not found and not any(
+        getattr(rule, "__module__", "") == module.__name__ for rule in (d.infer for d in definitions())
+    ):
+        raise UsageError(f"plugin {path}: it defines no rule (@rule), no pass (@register) and no shape rule")
     return found
 
 
