@@ -244,7 +244,8 @@ def _declared(model: Model, type_: Type | None) -> Type | None:
     if type_.dtype is DType.UNDEFINED:
         return None
     dims = [
-        (d if d > 0 else Symbol()) if isinstance(d, int) else model.symbol(d.name) if d.name else d for d in type_.shape
+        (d if d > 0 else Symbol(least=1)) if isinstance(d, int) else model.symbol(d.name) if d.name else Symbol(least=1)
+        for d in type_.shape
     ]
     return TensorType(type_.dtype, tuple(dims))
 

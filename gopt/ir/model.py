@@ -71,10 +71,10 @@ class Model:
     def symbol(self, name: str) -> Symbol:
         """The symbol for a named dimension of the model; a fresh one for what stands for a name that nobody knew."""
         if name in _NAMELESS:
-            return Symbol()
+            return Symbol(least=1)
         found = self.symbols.get(name)
         if found is None:
-            found = self.symbols[name] = Symbol(name)
+            found = self.symbols[name] = Symbol(name, least=1)
         return found
 
     def graphs(self) -> Iterator[Graph]:

@@ -13,13 +13,18 @@ class Symbol:
 
     Two dims are known to be equal only if they are the same symbol. Symbols of the model's interface (`dim_param`)
     are interned by name per model; a size about which nothing is known is a fresh, nameless symbol.
+
+    Attributes:
+        name: the name that the model gives it, or "".
+        least: what it is at least in runs in which no input is empty.
     """
 
-    __slots__ = ("_number", "name")
+    __slots__ = ("_number", "least", "name")
     _numbers = count()
 
-    def __init__(self, name: str = "") -> None:
+    def __init__(self, name: str = "", least: int = 0) -> None:
         self.name = name
+        self.least = least
         self._number = next(Symbol._numbers)
 
     def __repr__(self) -> str:

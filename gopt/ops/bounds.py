@@ -5,8 +5,9 @@ Every plain symbol is the size of some dimension, and so not negative.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 from typing import Any
 
 from ..ir import Dim, Symbol
@@ -47,41 +48,72 @@ def is_different(a: Dim, b: Dim) -> bool:
     return (low is not None and low > 0) or (high is not None and high < 0)
 
 
+def is_filled(dim: Dim) -> bool:
+    """True if it is certainly at least 1 in every run in which no input is empty."""
+    low = _lower(polynomial(dim), 0, _of_filled)
+    return low is not None and low > 0
+
+
 def _whole(bound: Any) -> Bound:
     return None if bound is None else ceil(bound)
 
 
-def _lower(found: Polynomial, depth: int) -> Any:
+_Of = Callable[[Symbol], tuple[Bound, Bound]]
+"""Bounds of a symbol."""
+
+
+def _of_symbol(symbol: Symbol) -> tuple[Bound, Bound]:
+    return (symbol.low, symbol.high) if type(symbol) is Atom else (0, None)
+
+
+def _of_filled(symbol: Symbol) -> tuple[Bound, Bound]:
+    """Bounds in runs in which no input is empty."""
+    if type(symbol) is not Atom:
+        return symbol.least, None
+    lows = [_lower(polynomial(a), 1, _of_filled) for a in symbol.args]
+    low: Any = symbol.low
+    if None not in lows:
+        if symbol.kind in ("min", "max"):
+            low = min(lows) if symbol.kind == "min" else max(lows)
+        elif symbol.kind in ("floordiv", "div") and type(symbol.args[1]) is int:
+            low = Fraction(lows[0]) / symbol.args[1]
+            low = floor(low) if symbol.kind == "floordiv" else low
+        elif symbol.kind == "broadcast":
+            low = min(lows)
+    return (None if low is None else ceil(low)), symbol.high
+
+
+def _lower(found: Polynomial, depth: int, of: _Of = _of_symbol) -> Any:
     """A lower bound of an expression with rational coefficients; None if none was found."""
-    best = _interval(found)
+    best = _interval(found, of)
     if depth == _DEEPEST:
         return best
     for monomial, c in found.items():
         if len(monomial) != 1 or type(monomial[0]) is not Atom:
             continue
         for other in _replaced(found, monomial, monomial[0], c):
-            bound = _lower(other, depth + 1)
+            bound = _lower(other, depth + 1, of)
             if bound is not None and (best is None or bound > best):
                 best = bound
         break  # the others come up further down
     return best
 
 
-def _interval(found: Polynomial) -> Any:
+def _interval(found: Polynomial, of: _Of) -> Any:
     low: Any = 0
     for monomial, c in found.items():
-        bound = _of_product(monomial, low=c > 0)
+        bound = _of_product(monomial, c > 0, of)
         if bound is None:
             return None
         low += c * bound
     return low
 
 
-def _of_product(monomial: Monomial, low: bool) -> Bound:
+def _of_product(monomial: Monomial, low: bool, of: _Of) -> Bound:
     """A bound of a product, None if there is none; products of what may be negative are not looked into."""
     result = 1
     for symbol in monomial:
-        least, most = _of_symbol(symbol)
+        least, most = of(symbol)
         if len(monomial) > 1 and (least is None or least < 0):
             return None
         bound = least if low else most
@@ -89,10 +121,6 @@ def _of_product(monomial: Monomial, low: bool) -> Bound:
             return None
         result *= bound
     return result
-
-
-def _of_symbol(symbol: Symbol) -> tuple[Bound, Bound]:
-    return (symbol.low, symbol.high) if type(symbol) is Atom else (0, None)
 
 
 def _replaced(found: Polynomial, monomial: Monomial, atom: Atom, c: Any) -> list[Polynomial]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...ir import Dim, Value
 from ...ops import attribute, has_operand, operands
-from ...ops.bounds import is_at_most, is_size
+from ...ops.bounds import is_at_most, is_filled, is_size
 from ...ops.contents import entries
 from ...ops.symbolic import exact_quotient
 from ...rewrite import P, RejectError, Rewriter, rule
@@ -27,7 +27,8 @@ def reshape(rw: Rewriter, x: Value, target: Value) -> Value:
     """Reshape(x, sizes) -> Reshape(x, constant)
 
     Applies where every size is a known number, or that of x at the same place (written 0), but for one at most (written
-    -1): the number of elements leaves no choice for it. Exact.
+    -1): the number of elements leaves no choice for it, unless there are none. So -1 is written only if the other dims
+    are not 0 where no input is empty, or the size was -1 before. Exact.
     """
     if target.const is not None:
         raise RejectError("the target is constant")
@@ -37,8 +38,16 @@ def reshape(rw: Rewriter, x: Value, target: Value) -> Value:
     found = [_reshaped(axis, size, before) for axis, size in enumerate(after)]
     if found.count(-1) > 1:
         raise RejectError("more than one size is neither known nor that of the operand at the same place")
+    others = [size for size, written in zip(after, found) if written != -1]
+    if -1 in found and not _was_wild(target, found.index(-1)) and not all(map(is_filled, others)):
+        raise RejectError("another size may be 0")
     result: Value = rw.Reshape(x, found)
     return result
+
+
+def _was_wild(target: Value, place: int) -> bool:
+    wanted = entries(target)
+    return wanted is not None and wanted[place] == -1
 
 
 def _reshaped(axis: int, size: Dim, before: tuple[Dim, ...]) -> int:

@@ -117,7 +117,7 @@ class _Planner:
             rank = len(source.type.shape or ()) if source is not None and type(source.type) is TensorType else 0
             start, end, _ = slice(attribute(producer, "start") or 0, attribute(producer, "end")).indices(rank)
             self.shapes.setdefault(_Part(source, start, end), value)
-        if type_.shape in seen:
+        if type_.shape in seen or type_.elements is not None:
             return
         seen[type_.shape] = None
         for dim in dict.fromkeys(type_.shape):
@@ -150,6 +150,8 @@ class _Planner:
             at += length
         if any(p.source is sink for p in parts):
             return None
+        if sink.is_output and len(parts) == 1 and sink.type.rank == 1:  # type: ignore[union-attr]
+            return None  # it might become a value that is there, and an output needs one of its own
         plan = _Plan(sink, parts)
         todo = [sink.producer]
         while todo:
@@ -208,6 +210,9 @@ class _Planner:
         assert root is not None
         rw = Rewriter(self.graph, root)
         made: dict[_Part, Value] = {}
+        sources = [self.replaced.get(p.source, p.source) for p in plan.parts if p.source is not None]
+        if any(source.graph is not self.graph for source in sources):
+            return  # one died with another sink
         try:
             values = [self._value(rw, part, made) for part in plan.parts]
             result = values[0] if len(values) == 1 else rw.Concat(*values, axis=0)

@@ -92,3 +92,17 @@ def test_an_end_at_or_behind_the_dim() -> None:
     before = text.replace("y = Slice", "m = Sub(n, one) y = Slice").replace("(x, one, n", "(x, one, m")
     assert rewrite(before, "fold.targets").fired == []
     assert rewrite(text.replace("Gather(s, o)", "Gather(s, rest)"), "fold.targets").fired == []
+
+
+def test_no_wildcard_beside_a_size_that_may_be_zero() -> None:
+    """There may be no index that is not zero; what -1 means is then open, and ONNX Runtime refuses it."""
+    text = (
+        f"(float[Z] z, float[5,N,M] w) => (float y) <{C}> {{ k = NonZero(z) k1 = Squeeze(k, o) x = Gather(w, k1) "
+        f"{PICK} d = Mul(b, c) g = Unsqueeze(d, o) t = Concat<axis = 0>(e, g) y = Reshape(x, t) }}"
+    )
+    assert rewrite(text, "fold.targets", runs=False).fired == []
+    filled = text.replace("Gather(w, k1)", "Relu(w)")
+    assert rewrite(filled, "fold.targets,clean.dead", runs=False).ops[-1] == "Reshape"
+    assert rewrite(filled, "fold.targets", runs=False).fired == ["targets.reshape"]
+    wild = text.replace("Concat<axis = 0>(e, g)", "Concat<axis = 0>(e, rest)")
+    assert rewrite(wild, "fold.targets", runs=False).fired == ["targets.reshape"]
