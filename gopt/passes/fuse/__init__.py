@@ -22,6 +22,7 @@ MODULES = (
     "matmul",
     "gemm",
     "recurrent",
+    "last_step",
     "chain",
     "parallel",
     "through",
