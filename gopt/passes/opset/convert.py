@@ -24,7 +24,8 @@ class Convert(Pass):
     mean today what it meant (Softmax below 13, Upsample, broadcasts by `axis`); or, where the target lacks it, by
     operators that the target has (LayerNormalization, Gelu, GroupNormalization, or the body that ONNX gives for it).
     Bodies and local functions go along; other domains stay. If one op cannot go, none does, and the error names all
-    that cannot. Exact but for replaced ops that round in another order.
+    that cannot. What is kept or respelled means the same to the bit, though runtimes may have another kernel for it; ops
+    that are replaced may round in another order.
     """
 
     numerics = Numerics.ROUNDING
@@ -83,8 +84,11 @@ def _apply(model: Model, ctx: Context, rule: str, found: Plan) -> None:
         model.ir_version = found.ir_version
         return (), ()
 
+    # What is kept means the same, but runtimes may compute another version of an operator by another kernel. A run that
+    # is to be exact has the bits compared all the same.
+    kernels = Numerics.EXACT if ctx.exact else Numerics.ROUNDING
     moved: dict[Value, Value] = {}
-    done = ctx.edit(rule, wanted[0], switch)
+    done = ctx.edit(rule, wanted[0], switch, numerics=kernels)
     for step, names in zip(found.steps, wanted[1:]):
         done &= ctx.edit(rule, names, lambda step=step: _swap(step, moved), numerics=step.made.numerics)  # type: ignore[misc]
     if not done or any(graph.opsets.get("", found.to) != found.to for graph in model.graphs()):
