@@ -24,8 +24,8 @@ class Convert(Pass):
     mean today what it meant (Softmax below 13, Upsample, broadcasts by `axis`); or, where the target lacks it, by
     operators that the target has (LayerNormalization, Gelu, GroupNormalization, or the body that ONNX gives for it).
     Bodies and local functions go along; other domains stay. If one op cannot go, none does, and the error names all
-    that cannot. What is kept or respelled means the same to the bit, though runtimes may have another kernel for it; ops
-    that are replaced may round in another order.
+    that cannot. What is kept or respelled means the same to the bit, though runtimes may have another kernel for it;
+    ops that are replaced may round in another order.
     """
 
     numerics = Numerics.ROUNDING
