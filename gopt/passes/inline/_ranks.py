@@ -9,7 +9,11 @@ from __future__ import annotations
 from ...ir import Op, Role, TensorType, Value
 from ...ops import attribute, ints, is_current, opdef, operands
 
+Range = tuple[int, int]
+"""Fewest and most dims."""
+_ANY: Range = (0, 1 << 30)
 _DEEPEST = 12
+_ALONG_AXIS = frozenset(("ArgMax", "ArgMin", "Gather", "LogSoftmax", "Softmax", "Split"))
 # Operators whose first result has as many dims as the first operand.
 _SAME = frozenset(
     (
@@ -50,29 +54,49 @@ def possible(value: Value | None, depth: int = 0) -> frozenset[int] | None:
     return None if before is None or added is None else frozenset(r + added for r in before)
 
 
-def demanded(value: Value | None, depth: int = 0) -> int | None:
-    """The rank without which an op that runs whenever the value is computed stops the model; None if there is none."""
+def demanded(value: Value | None, depth: int = 0) -> Range:
+    """The ranks within which ops that run whenever the value is computed take it; others stop the model."""
+    low, high = _ANY
     if value is None or value.graph is None or depth > _DEEPEST:
-        return None
+        return low, high
     for op, slot in value.uses:
-        if slot == 0 or (isinstance(slot, int) and slot in (5, 6)):
-            rank = _taken_by(op, slot, depth)
-            if rank is not None:
-                return rank
-    return None
+        if isinstance(slot, int):
+            fewest, most = _taken_by(op, slot, depth)
+            low, high = max(low, fewest), min(high, most)
+    return low, high
 
 
-def _taken_by(op: Op, slot: int, depth: int) -> int | None:
-    """The rank that an op insists on in a slot, by itself or because its result is insisted on.
+def _taken_by(op: Op, slot: int, depth: int) -> Range:
+    """The ranks that an op takes in a slot, by itself or because its result is taken on.
 
-    Only where both the operator's clause and ONNX Runtime do: some runtimes take a vector for a row of Gemm.
+    Only what both the operator's clause and ONNX Runtime insist on: the latter takes a vector for a row of Gemm, a
+    scalar for a list of one number here and there, and anything empty in a Concat.
     """
     if op.domain or not is_current(op) or not any(v is not None and v.is_needed for v in op.outputs):
-        return None
+        return _ANY
     if op.op_type in ("LSTM", "GRU", "RNN"):
-        return 3
+        return (3, 3) if slot in (0, 5, 6) else _ANY
     if slot != 0:
-        return None
+        return _ANY
+    fewest = _beyond_axes(op)
+    if fewest > 1:
+        return fewest, _ANY[1]
+    exact = _exactly(op)
+    if exact is not None:
+        return exact, exact
+    if op.op_type == "Gemm":
+        return 1, 2
+    if op.op_type in ("GlobalAveragePool", "GlobalMaxPool"):
+        return 3, _ANY[1]
+    added = _added(op)
+    if added is None:
+        return _ANY
+    low, high = demanded(op.outputs[0], depth + 1)
+    return max(low - added, 0), high - added
+
+
+def _exactly(op: Op) -> int | None:
+    """The only rank that an op takes as its first operand."""
     if op.op_type in ("Conv", "ConvTranspose"):
         weight = op.input(1)
         known = None if weight is None else weight.type
@@ -83,9 +107,18 @@ def _taken_by(op: Op, slot: int, depth: int) -> int | None:
     if op.op_type == "Transpose":
         perm = attribute(op, "perm")
         return None if perm is None else len(perm)
-    added = _added(op)
-    after = None if added is None else demanded(op.outputs[0], depth + 1)
-    return None if after is None or added is None else after - added
+    return None
+
+
+def _beyond_axes(op: Op) -> int:
+    """The least rank that has the axes which an op names; 0 if it names none."""
+    if op.op_type in _ALONG_AXIS:
+        axes: tuple[int, ...] | None = (attribute(op, "axis"),)
+    elif op.op_type.startswith("Reduce") or op.op_type == "Slice":
+        axes = ints(op, "axes")
+    else:
+        return 0
+    return max((a + 1 if a >= 0 else -a for a in axes or ()), default=0)
 
 
 def _added(op: Op) -> int | None:

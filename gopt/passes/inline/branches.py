@@ -119,13 +119,13 @@ def _branch_name(op: Op, body: Graph) -> str:
 def _only_possible(op: Op) -> bool | None:
     """The branch of an If without which a later op would stop the model (True: then); None if there is no such."""
     fits = {}
-    demands = [(place, rank) for place, v in enumerate(op.outputs) if (rank := demanded(v)) is not None]
+    demands = list(enumerate(map(demanded, op.outputs)))
     for chosen in (True, False):
         branch = _branch(op, chosen)
-        if not demands or branch is None:
+        if branch is None:
             return None
-        ranks = [(rank, possible(branch.outputs[place])) for place, rank in demands]
-        fits[chosen] = all(found is None or rank in found for rank, found in ranks)
+        ranks = [(range(low, high + 1), possible(branch.outputs[place])) for place, (low, high) in demands]
+        fits[chosen] = all(found is None or any(r in wanted for r in found) for wanted, found in ranks)
     return None if fits[True] == fits[False] else fits[True]
 
 

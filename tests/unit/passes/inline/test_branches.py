@@ -7,10 +7,10 @@ import pytest
 
 from tests.unit.passes.clean.rewriting import Rewritten, rewrite
 
-CELL = "<float[1,8,3] w = {%s}, float[1,8,2] r = {%s}, int64[1] zero = {0}, int64[1] one = {1}>" % (  # noqa: UP031
-    ",".join(str(k % 5 - 2) for k in range(24)),
-    ",".join(str(k % 3 - 1) for k in range(16)),
-)
+W = ",".join(str(k % 5 - 2) for k in range(24))
+R = ",".join(str(k % 3 - 1) for k in range(16))
+CELL = f"""<float[1,8,3] w = {{{W}}}, float[1,8,2] r = {{{R}}}, int64[1] zero = {{0}}, int64[1] one = {{1}},
+    int64[1] two = {{2}}, float[3,6] k = {{1,2,3,4,5,6,7,8,9,1,2,3,4,5,6,7,8,9}}>"""
 SQUEEZE_OR_NOT = """a = If(p) <
     then_branch = t () => (float[] s) { s = Squeeze(x, one) },
     else_branch = e () => (float[] i) { i = Identity(x) }>"""
@@ -41,6 +41,23 @@ def ifs(done: Rewritten) -> int:
             f"{SQUEEZE_OR_NOT} b = Add(a, x) y = Transpose<perm=[2,1,0]>(b)",
             1,
             1,
+        ),
+        "Gemm wants a matrix": ("float[2,1,3]", f"{SQUEEZE_OR_NOT} y = Gemm(a, k)", 0, True),
+        "or a vector": (
+            "float[1,3]",
+            f"{SQUEEZE_OR_NOT.replace('x, one', 'x, zero')} b = Gemm(a, k) y = Reshape(b, shape)",
+            1,
+            False,
+        ),
+        "an axis beyond the squeezed ones": ("float[2,1,3]", f"{SQUEEZE_OR_NOT} y = Softmax<axis=2>(a)", 0, False),
+        "an axis that both have": ("float[2,1,3]", f"{SQUEEZE_OR_NOT} y = Softmax<axis=1>(a)", 1, False),
+        "an axis counted back": ("float[2,1,3]", f"{SQUEEZE_OR_NOT} y = Gather<axis=-3>(a, zero)", 0, False),
+        "an axis to sum up": ("float[2,1,3]", f"{SQUEEZE_OR_NOT} y = ReduceMean(a, two)", 0, False),
+        "two that leave one rank": (
+            "float[2,1,3]",
+            f"{SQUEEZE_OR_NOT} b = Gather<axis=1>(a, zero) c = Relu(a) y = Transpose<perm=[1,0]>(c)",
+            0,
+            True,
         ),
         "nobody insists": ("float[2,1,3]", f"{SQUEEZE_OR_NOT} y = Relu(a)", 1, True),
         "only another branch insists": (
@@ -82,7 +99,7 @@ def test_by_rank_can_be_switched_off() -> None:
 
 def test_what_may_be_of_two_ranks_is_looked_through() -> None:
     """A rank that depends on an If, and another If that asks for it: the rank of an LSTM's input decides both."""
-    text = f"""(float[4,1,3] x, bool p) => (float y) {CELL.replace("one", "two = {2}, int64[1] one")} {{
+    text = f"""(float[4,1,3] x, bool p) => (float y) {CELL} {{
         {SQUEEZE_OR_NOT}
         s = Shape(a) n = Size(s) is = Equal(n, three) not = Not(is)
         b = If(not) <then_branch = t2 () => (float[] u) {{ u = Unsqueeze(a, one) }},
