@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import UsageError
 from ...frontends.onnx.declare import declare
-from ...ir import Dim, Model, Op, TensorType
+from ...ir import Dim, Model, Op, Symbol, TensorType, Value
 from ...rewrite import Context, Numerics
 from ..base import Pass, option, register
 from ._batch import Maker, Plan, Refusal, plan
-from ._batch.search import at_size
+from ._batch.search import at_size, declared_shape
 from ._declared import redeclare, reinfer
 
 
@@ -97,15 +97,22 @@ def _apply(model: Model, made: Plan, size: int | None, name: str) -> tuple[Seque
         edit.make(maker, op)
     dim: Dim = model.symbol(name) if size is None else size
     docs = {value: value.declared for value in inputs.values()}
+    names = _names(inputs.values())
     changed = at_size(model, made.axes, dim)
     for value in changed:
         now = value.declared
         value.declared = docs[value]
         declare(value, None if now is None else now.type)
     reinfer(model)
-    redeclare(model, changed)
+    redeclare(model, changed, names - _names(inputs.values()))
     _check(model, made, dim)
     return maker.gone, [op for op in maker.came if op.graph is not None]
+
+
+def _names(inputs: Iterable[Value]) -> set[str]:
+    """Names of dims that inputs are declared with."""
+    shapes = (declared_shape(value) or () for value in inputs)
+    return {dim.name for shape in shapes for dim in shape if isinstance(dim, Symbol)}
 
 
 def _check(model: Model, made: Plan, dim: Dim) -> None:
