@@ -20,6 +20,7 @@ def _square(data: Pattern | str) -> Pattern:
 
 
 _sum = P.ReduceSum("x", ...).as_("reduction")
+_norm = P.ReduceL2("x", ...).as_("reduction")
 
 
 @rule(
@@ -73,6 +74,20 @@ def euclidean(rw: Rewriter, reduction: Op, x: Value, two: Value | None) -> Value
     """
     keep_shape(x, two)
     return _reduced(rw, "ReduceL2", x, reduction)
+
+
+@rule(
+    P.Mul(_norm, _norm) | P.Pow(_norm, P.const("two", 2)),
+    numerics=Numerics.ROUNDING,
+    example=example("(float[2,4] x) => (float[2,1] y) <int64[1] axes = {1}> { a = ReduceL2(x, axes) y = Mul(a, a) }"),
+)
+def square_of_norm(rw: Rewriter, reduction: Op, x: Value, two: Value | None) -> Value:
+    """ReduceL2(x) * ReduceL2(x) -> ReduceSumSquare(x), likewise ReduceL2(x) ** 2
+
+    Applies to floating-point numbers. Rounds a root and its square less.
+    """
+    keep_shape(reduction.result, two)
+    return _reduced(rw, "ReduceSumSquare", x, reduction)
 
 
 @rule(

@@ -18,6 +18,8 @@ REDUCTIONS: dict[str, tuple[str, list[str], dict[str, Any]]] = {
     "sum of squares by pow": ("a = Pow(x, two) y = ReduceSum<keepdims = 0>(a, axes)", ["ReduceSumSquare"], LAST),
     "norm": ("a = Mul(x, x) b = ReduceSum(a, axes) y = Sqrt(b)", ["ReduceL2"], LAST),
     "sum of all squares": ("a = Mul(x, x) y = ReduceSum(a)", ["ReduceSumSquare"], {}),
+    "square of a norm": ("a = ReduceL2(x, axes) y = Mul(a, a)", ["ReduceSumSquare"], LAST),
+    "square of a norm by pow": ("a = ReduceL2(x, axes) y = Pow(a, two)", ["ReduceSumSquare"], LAST),
     "norm of one": ("a = Abs(x) y = ReduceSum(a, axes)", ["ReduceL1"], LAST),
     "a unit vector": ("a = Mul(x, x) b = ReduceSum(a, axes) c = Sqrt(b) y = Div(x, c)", ["LpNormalization"], LAST),
     "shares": ("a = ReduceL1(x, axes) y = Div(x, a)", ["LpNormalization"], LAST),
