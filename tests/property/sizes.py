@@ -18,6 +18,7 @@ class Sizes:
 
     def __init__(self, draw: Any) -> None:
         self.draw = draw
+        self.opset = draw(st.sampled_from([14, 18]))  # a part of a shape is an attribute from 15 on
         self.nodes: list[Any] = []
         self.weights: list[TensorProto] = []
         self.scalars: list[str] = []
@@ -56,7 +57,7 @@ class Sizes:
 
     def shape(self) -> None:
         name, rank = self.pick(sorted(self.tensors.items()))
-        start = self.number(0, rank - 1) if rank and self.number(0, 2) == 0 else 0
+        start = self.number(0, rank - 1) if rank and self.opset > 14 and self.number(0, 2) == 0 else 0
         self.lists.append((self.node("Shape", name, **({"start": start} if start else {})), rank - start))
 
     def gather(self) -> None:
@@ -164,7 +165,7 @@ class Sizes:
 
 @st.composite
 def size_models(draw: Any) -> ModelProto:
-    """A model of opset 18; all integers that it computes, and some tensors, are its outputs."""
+    """A model; all integers that it computes, and some tensors, are its outputs."""
     sizes = Sizes(draw)
     for _ in range(draw(st.integers(4, 14))):
         sizes.step()
@@ -181,4 +182,4 @@ def size_models(draw: Any) -> ModelProto:
         outputs.append(helper.make_tensor_value_info(name, dtype, [None] * rank))
     inputs = [helper.make_tensor_value_info(n, TensorProto.FLOAT, list(s)) for n, s in INPUTS.items()]
     graph = helper.make_graph(sizes.nodes, "sizes", inputs, outputs, sizes.weights)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", sizes.opset)], ir_version=8)

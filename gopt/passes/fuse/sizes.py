@@ -64,6 +64,12 @@ class _Part:
     numbers: tuple[int, ...] = ()
 
 
+def _whole(part: _Part) -> _Part:
+    """All dims of the tensor that a part is of."""
+    assert part.source is not None
+    return _Part(part.source, 0, len(part.source.type.shape))  # type: ignore[union-attr, arg-type]  # it is known
+
+
 @dataclass
 class _Plan:
     """How to put a sink together."""
@@ -77,8 +83,7 @@ class _Plan:
         for part in self.parts:
             if part.source is None or not part.end or part in shapes:
                 continue
-            rank = len(part.source.type.shape)  # type: ignore[union-attr, arg-type]  # known, or it were no source
-            whole = _Part(part.source, 0, rank)
+            whole = _whole(part)
             if opset >= _SHAPE_15 or part == whole:
                 yield part
             else:
@@ -189,7 +194,8 @@ class _Planner:
         """True if the plans together take fewer ops than die for them."""
         made = {key for plan in plans for key in plan.ops(self.opset, self.shapes)}
         kept = {p.source for plan in plans for p in plan.parts if p.source is not None and not p.end}
-        kept |= {self.shapes[p] for plan in plans for p in plan.parts if p in self.shapes}
+        for part in (p for plan in plans for p in plan.parts if p.source is not None and p.end):
+            kept |= {self.shapes[p] for p in (part, _whole(part)) if p in self.shapes}
         replaced = {plan.sink for plan in plans}
         chain = sorted({op for plan in plans for op in plan.chain}, key=self.place.__getitem__, reverse=True)
         dead: set[Op] = set()
@@ -233,14 +239,13 @@ class _Planner:
         found = self.shapes.get(part) or made.get(part)
         if found is not None and (found.graph is self.graph or found.graph is None):
             return found
-        rank = len(part.source.type.shape)  # type: ignore[union-attr, arg-type]
-        if part.start == 0 and part.end == rank:
+        whole = _whole(part)
+        if part == whole:
             made[part] = rw.Shape(part.source)
         elif self.opset >= _SHAPE_15:
             made[part] = rw.Shape(part.source, start=part.start, end=part.end)
         else:
-            whole = self._value(rw, _Part(part.source, 0, rank), made)
-            made[part] = rw.Slice(whole, [part.start], [part.end], [0])
+            made[part] = rw.Slice(self._value(rw, whole, made), [part.start], [part.end], [0])
         return made[part]
 
 

@@ -28,6 +28,14 @@ def test_before_opset_15_a_part_of_a_shape_is_sliced() -> None:
     assert rewrite(whole, "fuse.sizes", opset=13).ops == ["Shape", "Expand"]
 
 
+def test_before_opset_15_a_shape_that_stays_is_no_gain() -> None:
+    text = (
+        f"(float[N,M,3] x, float[7] z) => (float y) <{C}> "
+        "{ s = Shape(x) a = Slice(s, o, n1, o) t = Concat<axis = 0>(a, n7) y = Expand(z, t) }"
+    )
+    assert rewrite(text, "fuse.sizes", opset=13).fired == []
+
+
 def test_dims_that_change_places_take_a_part_each() -> None:
     done = rewrite(EXPAND.replace("ORDER", "f, e, n7"), "fuse.sizes")
     assert done.ops == ["Shape", "Shape", "Concat", "Expand"]
