@@ -7,10 +7,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
+import numpy as np
+
 from ...ir import Graph, Model, Op, Value
 from ...ops import NotAvailable
-from ...rewrite import Context, RejectError, Rewriter
+from ...rewrite import Context, P, RejectError, Rewriter, rule
 from ..base import Pass, register
+from ..example import example
 from ._orders import Perm, inverse, moves_nothing, perm_of
 from ._orders.perms import shape_of
 from ._region import STAGES, Region, Sight
@@ -51,6 +54,33 @@ class Cancel(Pass):
         """Look from each Transpose of each graph, and again from those that came or have other surroundings."""
         for graph in tuple(model.graphs()):
             _Search(graph, ctx, self.name).run()
+
+
+@rule(
+    P.Gather(P.Shape(P.Transpose("x").as_("transpose").shared()).as_("shape").shared(), P.const("index")).as_("op"),
+    example=example(
+        "(float[N,3,M] x) => (int64[2] y) <int64[2] at = {0, 1}> "
+        "{ a = Transpose<perm = [2, 0, 1]>(x) s = Shape(a) y = Gather(s, at) }"
+    ),
+)
+def size(rw: Rewriter, op: Op, shape: Op, transpose: Op, x: Value, index: Value) -> Value:
+    """Gather(Shape(Transpose(x, p)), i) -> Gather(Shape(x), p[i])
+
+    Applies if whatever uses the shape takes dims at constant places, so that no Shape stays. Exact.
+    """
+    perm, first, last = perm_of(transpose), rw.attr(shape, "start"), rw.attr(shape, "end")
+    if perm is None or first or last is not None or shape.result.is_output:
+        raise RejectError("it is not the whole shape, or of an unknown rank")
+    if any(
+        u.op.op_type != "Gather" or u.op.inputs[1] is None or u.op.inputs[1].const is None for u in shape.result.uses
+    ):
+        raise RejectError("the shape is used as a whole")
+    places = rw.array(index)
+    if np.any(places < -len(perm)) or np.any(places >= len(perm)):
+        raise RejectError("a place lies outside")
+    moved = np.asarray(perm, places.dtype)[places]
+    found: Value = rw.Gather(rw.Shape(x), rw.const(moved, name="index"), axis=0, name=op.name)
+    return found
 
 
 class _Search:

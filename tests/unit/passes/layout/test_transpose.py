@@ -356,3 +356,28 @@ def test_parameters_that_were_attributes(body: str) -> None:
     done = cancel(between(body, inputs="(float[2,3,4,5] x)"), 9)
     assert done.fired
     assert "Transpose" not in done.ops
+
+
+SIZES = "a = Transpose<perm = [2, 0, 1]>(x) s = Shape(a)"
+
+
+def test_a_dim_of_what_is_transposed_is_one_of_the_operand() -> None:
+    text = f"(float[N,3,M] x) => (int64[2] y, int64 z) <int64[2] i = {{0, -1}}, int64 j = {{1}}> {{ {SIZES} "
+    done = rewrite(text + "y = Gather(s, i) z = Gather(s, j) }", "layout.transpose.size,clean")
+    assert done.ops == ["Shape", "Gather", "Gather"]
+    assert done.outputs["y"].tolist() == [2, 3]
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "y = Gather(s, i) z = Neg(s) }",
+        "y = Gather(s, i) z = Shape<start = 1>(a) w = Gather(z, i) }",
+        "y = Gather(s, k) z = Neg(k) }",
+    ],
+    ids=["used as a whole", "another part", "a place that is computed"],
+)
+def test_a_shape_that_stays(rest: str) -> None:
+    text = f"(float[N,3,M] x, int64 k) => (int64 y, int64[n] z) <int64 i = {{0}}> {{ {SIZES} {rest}"
+    rejected = rewrite(text, "layout.transpose.size", runs="k)" not in rest)
+    assert "Transpose" in rejected.ops
