@@ -16,6 +16,7 @@ from ....rewrite.context import operands_of, release
 from .layout import Along, Refusal, Size, Times, shape_of
 
 _HUGE = np.iinfo(np.int64).max
+_LARGE = 1 << 18  # bytes from which a constant is not written down for each sample, but repeated when the model runs
 
 
 @dataclass(slots=True)
@@ -281,7 +282,8 @@ class Maker:
             return graph.add_input(Value(graph.names.fresh("spread"), Role.INPUT, None, TensorType(dtype, tuple(dims))))
         if constant is not None:
             one = _one_sample(constant.numpy(), along, was)
-            if not single and self.batch is not None:
+            small = self.batch is not None and one.nbytes * self.batch <= _LARGE
+            if not single and self.batch is not None and (small or along.outer != 1):
                 return self.constant(graph, _repeated(one, along, self.batch), constant.dtype)
             value = self.constant(graph, one, constant.dtype) if was > 1 else value
         elif was > 1:

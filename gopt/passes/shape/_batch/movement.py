@@ -11,7 +11,7 @@ from ....ops.contents import entries, numbers
 from ....ops.sizes import product, quotient, total
 from .edits import END, AsReshape, SetSizes
 from .layout import Along, Refusal, Size, Times
-from .rules import _only, axis_of, everywhere, only_first
+from .rules import axis_of, everywhere, only, only_first
 from .walk import Walk, rule
 
 
@@ -302,7 +302,7 @@ def resize(w: Walk, op: Op) -> Sequence[Along | None]:
 @rule("OneHot", shapes=[1])
 def one_hot(w: Walk, op: Op) -> Sequence[Along | None]:
     """A new axis among those of the indices."""
-    _only(w, op, (0,))
+    only(w, op, (0,))
     along = only_first(w, op)
     axis = axis_of(op, w.rank(op.result))
     return [along if along.axis < axis else along.on(along.axis + 1)]
@@ -313,31 +313,3 @@ def measured(w: Walk, op: Op) -> Sequence[Along | None]:
     """Sizes depend on no sample; on how many there are only as far as their contents say."""
     w._sizes(op)
     return [None] * len(op.outputs)
-
-
-# -- control flow ------------------------------------------------------------------------------------------------------
-
-
-@rule("If")
-def branches(w: Walk, op: Op) -> Sequence[Along | None]:
-    """Both branches must leave the samples in the same places."""
-    condition = op.inputs[0]
-    if w.layout(condition) is not None:
-        raise Refusal("the samples decide which branch is taken")
-    if w.is_sized(condition):
-        raise Refusal("the batch size decides which branch is taken")
-    results: list[list[Along | None]] = []
-    for body in op.bodies:
-        for inner, outer in op.captures.items():
-            if inner.graph is body:
-                inner.type = outer.type
-        w.graph(body)
-        if any(map(w.is_sized, body.outputs)):
-            raise Refusal("what it gives depends on the batch size")
-        results.append([w.layout(v) for v in body.outputs])
-    if results[0] != results[1]:
-        raise Refusal("its branches leave the samples in different places")
-    for slot, value in enumerate(op.outputs):
-        if value is not None:
-            value.type = op.bodies[0].outputs[slot].type
-    return results[0]

@@ -158,6 +158,38 @@ def test_shared_constants_are_not_changed_for_others() -> None:
     same(text, "to=3;z=none", z=-1, u=-1)
 
 
+@pytest.mark.parametrize("options", SIZES)
+def test_loops(options: str) -> None:
+    text = """g (float[1,3] x) => (float[1,3] y, float[4,1,3] z) <float[1,3] start = {0, 0, 0}> {
+        turns = Constant<value_int = 4>() go = Constant<value = bool {1}>()
+        y, z = Loop(turns, go, start) <
+            body = b (int64 i, bool k, float[1,3] a) => (bool d, float[1,3] e, float[1,3] f) {
+            d = Identity(k) e = Add(a, x) s = Constant<value_ints = [1, 3]>() f = Reshape(e, s) }> }"""
+    same(text, options, z=1)
+    scan = """g (float[1,4,3] x) => (float[1,3] y, float[1,4,3] z) <float[1,3] start = {0, 0, 0}> {
+        y, z = Scan<num_scan_inputs = 1, scan_input_axes = [1], scan_output_axes = [1],
+            body = b (float[1,3] a, float[1,3] p) => (float[1,3] e, float[1,3] f) { e = Add(a, p) f = Neg(e) }
+        >(start, x) }"""
+    same(scan, options)
+    assert "Scan 'y': the samples lie along the axis that it scans" in refused(
+        scan.replace("scan_input_axes = [1]", "scan_input_axes = [0]").replace("float[1,4,3] x", "float[1,1,3] x")
+    )
+
+
+def test_loops_that_the_samples_end_are_refused() -> None:
+    text = """g (float[1,3] x) => (float[1,3] y) {
+        turns = Constant<value_int = 4>() go = Constant<value = bool {1}>()
+        y = Loop(turns, go, x) <body = b (int64 i, bool c, float[1,3] a) => (bool d, float[1,3] e) {
+            e = Add(a, a) m = ReduceMax<keepdims = 0>(e) k = Constant<value_float = 9.0>() d = Less(m, k) }> }"""
+    assert "it reduces over the samples" in refused(text)
+
+
+@pytest.mark.parametrize("options", SIZES)
+def test_reversed_sequences(options: str) -> None:
+    text = """g (float[4,1,2] x) => (float[4,1,2] y) <int64[1] n = {3}> { y = ReverseSequence(x, n) }"""
+    same(text, f"{options};x=1", x=1, y=1)
+
+
 # -- what is refused ---------------------------------------------------------------------------------------------------
 
 
@@ -317,6 +349,19 @@ def test_exports_that_mix_samples_are_caught_by_their_numbers(tmp_path: Path) ->
     (tmp_path / "other.onnx").write_bytes(to_proto(parse(HEAD + text.replace("N", "2"))).SerializeToString())
     with pytest.raises(VerificationError, match="the batch size cannot be changed"):
         gopt.run(parse(HEAD + text.replace("N", "1")), f"shape.batch:to=3;like={tmp_path / 'other.onnx'}")
+
+
+def test_large_constants_are_not_written_down_for_each_sample() -> None:
+    text = """g (float[1,256] x) => (float[1,512,256] y) {
+        s = Constant<value_ints = [1, 1, 256]>() r = Reshape(x, s)
+        e = Constant<value_ints = [1, 511, 256]>() c = Expand(k, e) y = Concat<axis = 1>(r, c) }"""
+    text = text.replace(
+        "(float[1,512,256] y)", "(float[1,512,256] y) <float[1,1,256] k = {" + ",".join(["2"] * 256) + "}>"
+    )
+    made = parse(HEAD + text)
+    gopt.run(made, "fold,shape.batch:to=64", verify=False)
+    assert sum(len(t.raw_data) + 4 * len(t.float_data) for t in to_proto(made).graph.initializer) < 1 << 20
+    same(text, "to=64", size=64)
 
 
 def test_another_batch_size_of_a_file_leaves_weights_alone(tmp_path: Path) -> None:
