@@ -8,8 +8,10 @@ import numpy as np
 
 from ...ir import Op, Value
 from ...ops.contents import shape_slice
+from ...ops.symbolic import product
 from ...rewrite import P, RejectError, Rewriter, rule
 from ..example import example
+from ._progressions import progression
 from ._shapes import RESHAPES, axis_of, is_squeeze, is_unsqueeze, known_shape, reshaped
 from ._slices import indices_of, only_axis, operand_of, successive
 
@@ -36,6 +38,29 @@ def everything(rw: Rewriter, op: Op, x: Value, indices: Value) -> Value:
     if np.any(np.where(flat < 0, flat + size, flat) != np.arange(size)):
         raise RejectError("it takes another order")
     return reshaped(rw, x, (*shape[:axis], *array.shape, *shape[axis + 1 :]))
+
+
+@rule(
+    P.Gather("x", P.op("Add", "Range", "Reshape", "Squeeze", "Unsqueeze")("", ...).as_("counting").shared()).as_("op"),
+    example=example(
+        "(float[N,3] x) => (float[1,N,3] y) <int64 zero = {0}, int64 one = {1}, int64[1] front = {0}> "
+        "{ s = Shape(x) n = Gather(s, zero) r = Range(zero, n, one) i = Unsqueeze(r, front) y = Gather(x, i) }"
+    ),
+)
+def all_counted(rw: Rewriter, op: Op, x: Value, counting: Op) -> Value:
+    """Gather(x, Range(0, dim of x, 1)) -> x, or Reshape(x) where the indices are no list
+
+    Applies to indices computed from ranges, of which it is known that they count from 0 to the size of the axis: sums
+    of ranges along several axes, as in b * n + i, do so as well. Exact.
+    """
+    axis, shape = axis_of(op, x), known_shape(x)
+    found = progression(counting.result)
+    if found is None or not found.is_counting() or product(found.shape) != shape[axis]:
+        raise RejectError("the indices are not known to count all there is")
+    made = x.producer
+    if made is not None and made.op_type in RESHAPES and not made.domain and made.inputs[0] is not None:
+        x = made.inputs[0]  # from there the shape may be one that can be written down
+    return reshaped(rw, x, (*shape[:axis], *found.shape, *shape[axis + 1 :]))
 
 
 @rule(

@@ -1,0 +1,123 @@
+"""Integer tensors whose elements are a number for each axis times the place on it: ranges, and sums of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ... import ops
+from ...ir import Array, Dim, Op, Shape, Value
+from ...ops.contents import entry
+from ...ops.shapes import tensor
+from ...ops.symbolic import difference, product, total
+from ._shapes import RESHAPES, removed_ones
+
+_DEEPEST = 16
+_MANY = 1 << 12
+
+
+@dataclass(frozen=True, slots=True)
+class Progression:
+    """`first + steps[0] * i + steps[1] * j + ...` in place (i, j, ...); an axis of size 1 has a step of 0."""
+
+    shape: Shape
+    first: Dim
+    steps: tuple[Dim, ...]
+
+    def is_counting(self) -> bool:
+        """True if the elements in their order are 0, 1, 2, ..."""
+        wanted: Dim = 1
+        for dim, step in zip(self.shape[::-1], self.steps[::-1]):
+            if dim != 1 and step != wanted:
+                return False
+            wanted = product((wanted, dim))
+        return self.first == 0
+
+
+def progression(value: Value | None, depth: int = 0) -> Progression | None:
+    """What is known of an integer tensor as a progression along its axes; None if it is not known to be one."""
+    type_ = tensor(value)
+    if value is None or type_ is None or type_.shape is None or not type_.dtype.is_integer or depth > _DEEPEST:
+        return None
+    if value.const is not None:
+        return _of_array(value.const.numpy()) if value.const.size <= _MANY else None
+    if all(d == 1 for d in type_.shape) and (number := entry(value)) is not None:
+        return Progression(type_.shape, number, (0,) * len(type_.shape))
+    op = value.producer
+    if op is None or op.domain:
+        return None
+    if op.op_type == "Range":
+        first, step = entry(op.inputs[0]), entry(op.inputs[2])
+        return None if first is None or step is None else Progression(type_.shape, first, (step,))
+    if op.op_type in ("Cast", "Identity"):
+        return progression(op.inputs[0], depth + 1)
+    if op.op_type in RESHAPES or op.op_type == "Expand":
+        return _moved(op, progression(ops.operands(op)[0], depth + 1), type_.shape)
+    if op.op_type in ("Add", "Sub", "Mul"):
+        a, b = (progression(v, depth + 1) for v in op.inputs)
+        return None if a is None or b is None else _combined(op.op_type, a, b, type_.shape)
+    return None
+
+
+def _of_array(array: Array) -> Progression | None:
+    if not array.size:
+        return None
+    first = int(array.flat[0])
+    steps = tuple(
+        int(array[tuple(int(k == axis) for k in range(array.ndim))]) - first if size > 1 else 0
+        for axis, size in enumerate(array.shape)
+    )
+    found = first + sum(
+        (np.arange(n) * s).reshape(-1, *[1] * (array.ndim - k - 1)) for k, (n, s) in _numbered(array, steps)
+    )
+    return (
+        Progression(array.shape, first, steps) if np.array_equal(array, np.broadcast_to(found, array.shape)) else None
+    )
+
+
+def _numbered(array: Array, steps: tuple[int, ...]) -> list[tuple[int, tuple[int, int]]]:
+    return list(enumerate(zip(array.shape, steps)))
+
+
+def _moved(op: Op, found: Progression | None, shape: Shape) -> Progression | None:
+    """The progression with dims of 1 put in, taken out, or expanded."""
+    if found is None:
+        return None
+    if op.op_type == "Expand":
+        return _spread(found, shape)
+    before = found.shape
+    if len(shape) >= len(before):
+        new = removed_ones(shape, before)
+        if new is None:
+            return None
+        steps = iter(found.steps)
+        return Progression(shape, found.first, tuple(0 if k in new else next(steps) for k in range(len(shape))))
+    gone = removed_ones(before, shape)
+    if gone is None:
+        return None
+    return Progression(shape, found.first, tuple(s for k, s in enumerate(found.steps) if k not in gone))
+
+
+def _spread(found: Progression, shape: Shape) -> Progression | None:
+    """The progression broadcast to a shape."""
+    lead = len(shape) - len(found.shape)
+    if lead < 0 or any(a not in (1, b) for a, b in zip(found.shape, shape[lead:])):
+        return None
+    steps = (*[0] * lead, *(0 if d == 1 else s for d, s in zip(found.shape, found.steps)))
+    return Progression(shape, found.first, steps)
+
+
+def _combined(op_type: str, a: Progression, b: Progression, shape: Shape) -> Progression | None:
+    left, right = _spread(a, shape), _spread(b, shape)
+    if left is None or right is None:
+        return None
+    if op_type == "Mul":
+        if any(s != 0 for s in left.steps):
+            left, right = right, left
+        if any(s != 0 for s in left.steps):
+            return None
+        factor = left.first
+        return Progression(shape, product((factor, right.first)), tuple(product((factor, s)) for s in right.steps))
+    both = (lambda x, y: total((x, y))) if op_type == "Add" else difference
+    return Progression(shape, both(left.first, right.first), tuple(map(both, left.steps, right.steps)))
