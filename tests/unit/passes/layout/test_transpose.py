@@ -381,3 +381,47 @@ def test_a_shape_that_stays(rest: str) -> None:
     text = f"(float[N,3,M] x, int64 k) => (int64 y, int64[n] z) <int64 i = {{0}}> {{ {SIZES} {rest}"
     rejected = rewrite(text, "layout.transpose.size", runs="k)" not in rest)
     assert "Transpose" in rejected.ops
+
+
+SWAP = "Transpose<perm = [0, 1, 3, 2]>"
+WEIGHTS = f"<float[2,3,2,3] w = {{{', '.join(map(str, range(36)))}}}, float[2] b = {{1, 2}}>"
+WINDOWS = {
+    "Conv": (
+        "Conv<pads = [0, 1, 2, 0], strides = [2, 1], dilations = [1, 2], kernel_shape = [2, 3]>(t, w, b)",
+        ["Conv"],
+    ),
+    "Conv that pads itself": ('Conv<auto_pad = "SAME_UPPER", strides = [2, 1]>(t, w)', ["Conv"]),
+    "MaxPool": ("MaxPool<kernel_shape = [2, 3], pads = [1, 0, 0, 2], ceil_mode = 1>(t)", ["MaxPool"]),
+    "AveragePool": ("AveragePool<kernel_shape = [3, 2], strides = [1, 2]>(t)", ["AveragePool"]),
+}
+
+
+@pytest.mark.parametrize(("op", "left"), WINDOWS.values(), ids=WINDOWS)
+def test_windows_are_exchanged_with_the_image(op: str, left: list[str]) -> None:
+    text = f"(float[N,3,8,9] x) => (float[a,b,c,d] y) {WEIGHTS} {{ t = {SWAP}(x) u = {op} y = {SWAP}(u) }}"
+    assert cancel(text).ops == left
+
+
+def test_a_transposed_spectrogram_is_not() -> None:
+    text = (
+        "(float[N,9,8] x) => (float[a,b] y) <float[2,1,2,3] w = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, "
+        "int64[1] one = {1}, int64[2] axes = {2, 3}> { t = Transpose<perm = [0, 2, 1]>(x) u = Unsqueeze(t, one) "
+        "c = Conv(u, w) r = Relu(c) p = MaxPool<kernel_shape = [2, 2]>(r) y = ReduceMax<keepdims = 0>(p, axes) }"
+    )
+    assert cancel(text).ops == ["Unsqueeze", "Conv", "Relu", "MaxPool", "ReduceMax"]
+
+
+WINDOWS_STAY = {
+    "indices": "(float[N,3,8,9] x) => (float[a,b,c,d] y, int64[e,f,g,h] i) "
+    f"{{ t = {SWAP}(x) u, i = MaxPool<kernel_shape = [2, 3]>(t) y = {SWAP}(u) }}",
+    "weights that are computed": "(float[N,3,8,9] x, float[2,3,2,3] w) => (float[a,b,c,d] y) "
+    f"{{ t = {SWAP}(x) y = Conv(t, w) }}",
+    "channels that move": "(float[N,8,3,9] x) => (float[a,b,c,d] y) "
+    "{ t = Transpose<perm = [0, 2, 1, 3]>(x) u = MaxPool<kernel_shape = [2, 3]>(t) "
+    "y = Transpose<perm = [0, 2, 1, 3]>(u) }",
+}
+
+
+@pytest.mark.parametrize("text", WINDOWS_STAY.values(), ids=WINDOWS_STAY)
+def test_windows_that_cannot_be_exchanged(text: str) -> None:
+    assert cancel(text).fired == []
