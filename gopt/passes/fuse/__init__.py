@@ -21,6 +21,7 @@ MODULES = (
     "pool",
     "matmul",
     "gemm",
+    "fill",
     "recurrent",
     "last_step",
     "chain",
