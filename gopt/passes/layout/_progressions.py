@@ -34,6 +34,20 @@ class Progression:
             wanted = product((wanted, dim))
         return self.first == 0
 
+    def scaled(self, by: Dim) -> Progression:
+        """All elements times a number."""
+        return Progression(self.shape, product((by, self.first)), tuple(product((by, s)) for s in self.steps))
+
+    def plus(self, other: Progression) -> Progression | None:
+        """The sum with another one of the same shape; None if that has another shape."""
+        if self.shape != other.shape:
+            return None
+        return Progression(self.shape, total((self.first, other.first)), tuple(map(_add, self.steps, other.steps)))
+
+
+def _add(a: Dim, b: Dim) -> Dim:
+    return total((a, b))
+
 
 def progression(value: Value | None, depth: int = 0) -> Progression | None:
     """What is known of an integer tensor as a progression along its axes; None if it is not known to be one."""
@@ -117,7 +131,7 @@ def _combined(op_type: str, a: Progression, b: Progression, shape: Shape) -> Pro
             left, right = right, left
         if any(s != 0 for s in left.steps):
             return None
-        factor = left.first
-        return Progression(shape, product((factor, right.first)), tuple(product((factor, s)) for s in right.steps))
-    both = (lambda x, y: total((x, y))) if op_type == "Add" else difference
-    return Progression(shape, both(left.first, right.first), tuple(map(both, left.steps, right.steps)))
+        return right.scaled(left.first)
+    if op_type == "Add":
+        return left.plus(right)
+    return Progression(shape, difference(left.first, right.first), tuple(map(difference, left.steps, right.steps)))

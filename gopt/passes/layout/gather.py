@@ -11,7 +11,7 @@ from ...ops.contents import shape_slice
 from ...ops.symbolic import product
 from ...rewrite import P, RejectError, Rewriter, rule
 from ..example import example
-from ._progressions import progression
+from ._progressions import Progression, progression
 from ._shapes import RESHAPES, axis_of, is_squeeze, is_unsqueeze, known_shape, reshaped
 from ._slices import indices_of, only_axis, operand_of, successive
 
@@ -85,6 +85,36 @@ def everything_nd(rw: Rewriter, op: Op, x: Value, indices: Value) -> Value:
     if len(rows) != prod(sizes) or np.any(rows != np.indices(sizes).reshape(depth, -1).T):
         raise RejectError("it does not take everything in order")
     return reshaped(rw, x, (*array.shape[:-1], *shape[depth:]))
+
+
+@rule(
+    P.GatherND("x", P.Concat(P.each("parts")).as_("stack").shared(), batch_dims=0).as_("op"),
+    example=example(
+        "(bool[N,M] x) => (bool[N,1,M] y) <int64 i = {0}, int64 j = {1}, int64[2] a = {1, 2}, int64[2] b = {0, 1}, "
+        "int64[1] z = {-1}> { s = Shape(x) n = Gather(s, i) m = Gather(s, j) r = Range(i, n, j) t = Range(i, m, j) "
+        "u = Unsqueeze(r, a) v = Unsqueeze(t, b) w = Max(u, v) e = Shape(w) p = Expand(u, e) q = Expand(v, e) "
+        "k = Unsqueeze(p, z) l = Unsqueeze(q, z) c = Concat<axis = -1>(k, l) y = GatherND(x, c) }"
+    ),
+)
+def all_counted_nd(rw: Rewriter, op: Op, x: Value, stack: Op, parts: tuple[Value, ...]) -> Value:
+    """GatherND(x, Concat(i, j)) -> Reshape(x), where i and j are ranges that go through all of x in order
+
+    Applies to indices put together along a last axis, one for each axis, which are computed from ranges. Exact.
+    """
+    shape, depth = known_shape(x), len(parts)
+    rank = len(known_shape(stack.result))
+    if axis_of(stack, stack.inputs[0]) != rank - 1 or depth > len(shape):
+        raise RejectError("the indices are not put together along the last axis")
+    flat: Progression | None = None
+    for axis, part in enumerate(parts):
+        found = progression(part)
+        if found is None or found.shape[-1] != 1:
+            raise RejectError("the indices of an axis are not known")
+        found = found.scaled(product(shape[axis + 1 : depth]))
+        flat = found if flat is None else flat.plus(found)
+    if flat is None or not flat.is_counting() or product(flat.shape) != product(shape[:depth]):
+        raise RejectError("the indices are not known to count all there is")
+    return reshaped(rw, x, (*flat.shape[:-1], *shape[depth:]))
 
 
 @rule(

@@ -628,6 +628,12 @@ STAYS = {
         "{ s = Shape(x) n = Gather(s, i) m = Gather(s, j) r = Range(i, n, j) t = Range(i, m, j) u = Unsqueeze(t, o) "
         "v = Mul(m, u) w = Add(v, r) a = Reshape(x, f) y = Gather(a, w) }",
     ),
+    "all counted: axes that change places": (
+        "gather.all_counted_nd",
+        "(float[4,4] x) => (float y) <int64 i = {0}, int64 j = {1}, int64 k = {4}, int64[2] e = {4, 4}, "
+        "int64[1] z = {-1}, int64[1] o = {1}> { r = Range(i, k, j) u = Unsqueeze(r, o) p = Expand(u, e) "
+        "q = Expand(r, e) v = Unsqueeze(q, z) w = Unsqueeze(p, z) c = Concat<axis = -1>(v, w) y = GatherND(x, c) }",
+    ),
     "all counted: by twos": (
         "gather.all_counted",
         "(float[N,M] x) => (float y) <int64 i = {0}, int64 j = {2}> "
