@@ -98,8 +98,12 @@ class Plan(Changes):
                 lambda: self._make_operand(op, second, second_factor),
                 lambda: self._make_operand(op, first, factor),
             )
-        elif kind in _SUMS:
+        elif kind in _SUMS or (kind in ("Max", "Min") and factor > 0):
             self._make_all(op, value, factor, dtype)
+        elif kind == "Where":
+            self._make_all(op, value, factor, dtype, but=0)
+        elif kind == "Clip" and factor > 0:
+            self._make_clip(op, value, factor, dtype)
         elif kind in _NORMS:
             self._make_norm(op, value, factor)
         else:
@@ -138,6 +142,20 @@ class Plan(Changes):
                     self.make(operand, factor, op)
         if news:
             self._remake(op, value, news)
+
+    def _make_clip(self, op: Op, value: Value, factor: float, dtype: DType) -> None:
+        data, *bounds = (*ops.operands(op), None, None)[:3]
+        if not all(_is_constant(bound) for bound in bounds):
+            raise RejectError(f"{op.label} has computed bounds")
+        self._make_operand(op, data, factor)
+
+        def make() -> Value:
+            assert data is not None
+            scaled = [None if bound is None else self._times(bound, factor, dtype) for bound in bounds]
+            result: Value = self.rw.Clip(self.now(data), *scaled, name=op.name)
+            return result
+
+        self.later(value, make)
 
     def _make_norm(self, op: Op, value: Value, factor: float) -> None:
         news: dict[int, Callable[[], Value]] = {}
@@ -190,7 +208,7 @@ class Plan(Changes):
             self.first(
                 lambda: self._take_sum(op, slot, factor, dtype), lambda: self._take_part(op, slot, factor, dtype)
             )
-        elif kind in _SUMS:
+        elif kind in _SUMS or (kind in ("Max", "Min") and factor > 0):
             self._take_sum(op, slot, factor, dtype)
         elif kind == "Split" and slot == 0:
             for result in op.outputs:

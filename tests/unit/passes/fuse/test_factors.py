@@ -48,6 +48,9 @@ UP: dict[str, tuple[str, str, Any]] = {
     "past a square": (X, "a = MatMul(x, w) c = Pow(a, two) y = Mul(c, k)", {}),
     "past a reciprocal": (X, "a = MatMul(x, w) c = Reciprocal(a) y = Neg(c)", {}),
     "past squares that are added": (X, "a = MatMul(x, w) c = ReduceSumSquare(a) y = Mul(c, k)", {}),
+    "past bounds": (X, "a = MatMul(x, w) c = Clip(a, k, two) y = Mul(c, k)", {}),
+    "past a maximum": (X, "a = MatMul(x, w) c = Max(a, k) y = Mul(c, two)", {}),
+    "past a choice": (X, "e = IsNaN(x) a = MatMul(x, v) c = Where(e, two, a) y = Neg(c)", {"v": (4, 4)}),
     "negated": (X, "a = MatMul(x, w) c = Transpose(a) y = Neg(c)", {}),
     "a normalization": (X, "a = LayerNormalization(x, s, s) c = Transpose(a) y = Mul(c, k)", {"s": (4,)}),
     "a Gemm": (X, "a = Gemm(x, w, b) c = Transpose(a) y = Mul(c, k)", {}),
@@ -155,6 +158,8 @@ KEPT = {
     ),
     "a negative factor past a Relu": (X, "a = MatMul(x, w) c = Relu(a) y = Neg(c)"),
     "a negative factor past a square": (X, "a = MatMul(x, w) c = ReduceSumSquare(a) y = Neg(c)"),
+    "a negative factor past a maximum": (X, "a = MatMul(x, w) c = Max(a, k) y = Neg(c)"),
+    "a negative factor past bounds": (X, "a = MatMul(x, w) c = Clip(a, k) y = Neg(c)"),
     "past what is not linear": (X, "a = MatMul(x, w) c = Tanh(a) y = Mul(c, k)"),
     "a sum with an input": (
         "(float[N,4] x, float[N,6] q) => (float y)",
@@ -186,6 +191,14 @@ def test_zero_and_what_is_no_number_stay(k: str) -> None:
 def test_a_scalar_that_adds_dims_stays() -> None:
     text = f"{X} <float[1,1,1] k = {{2}}> {{ a = MatMul(x, w) c = Transpose(a) y = Mul(c, k) }}"
     assert factors(text, **W).fired == []
+
+
+@pytest.mark.parametrize("opset", [9, 11, 17])
+def test_bounds_that_are_attributes(opset: int) -> None:
+    head = "<float[4,6] w = {" + ", ".join(map(str, range(24))) + "}, float k = {0.5}>"
+    clip = "Clip<min=0.0, max=6.0>(a)" if opset < 11 else "Clip(a, k)"
+    text = f"(float[N,4] x) => (float y) {head} {{ a = MatMul(x, w) c = {clip} y = Mul(c, k) }}"
+    assert rewrite(text, "fuse.factors", opset).ops == ["MatMul", "Clip"]
 
 
 def test_an_output_keeps_its_name() -> None:
