@@ -2,9 +2,9 @@
 
     python benchmarks/bench_latency.py MODEL_OR_FOLDER... [--passes @default] [--seconds 2] [--opt off,on] [--json OUT]
 
-For each model, with the runtime's own graph optimizations off and on: the median time of a run of the original and of the
-result, and the median of the ratios of neighbouring runs with a 95% confidence interval (bootstrap). The original run
-against itself in the same way is the noise bar: a result counts as slower where its whole interval lies above that bar.
+For each model, with the runtime's own graph optimizations off and on: the median time of a run of the original and of
+the result, and the median of the ratios of neighbouring runs with a 95% confidence interval (bootstrap). The original
+run against itself in the same way is the noise bar: a result counts as slower where its whole interval lies above it.
 """
 
 from __future__ import annotations
