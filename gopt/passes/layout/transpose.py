@@ -15,14 +15,17 @@ from ...rewrite import Context, P, RejectError, Rewriter, rule
 from ..base import Pass, register
 from ..example import example
 from ._orders import Perm, inverse, moves_nothing, perm_of
-from ._orders.perms import shape_of
+from ._orders.perms import but_for_ones, is_identity, shape_of
 from ._region import STAGES, Region, Sight
 
 _TRIES = 8
 """How often a region is taken again without an op for which the model's opset has no such form."""
 
-_Start = tuple[Op, bool]
-"""A Transpose, and whether to look to where its operand comes from, or to its users."""
+_Start = tuple[Op, int]
+"""A Transpose, and a direction in which to look from it."""
+
+_DOWN, _UP, _ASIDE = range(3)
+"""To its users, to where its operand comes from, and to both for what moves dims of 1 alone."""
 
 
 class _Vain:
@@ -98,24 +101,29 @@ class _Search:
         """Follow each Transpose, to its users and to where its operand comes from."""
         while self.todo:
             op = self.todo.popleft()
-            for up in (False, True):
-                if op.graph is not self.graph or (op, up) in self.seen:
+            for way in (_DOWN, _UP, _ASIDE):
+                if op.graph is not self.graph or (op, way) in self.seen:
                     continue
-                self.seen.add((op, up))
-                vain = self.vain.get((op, up))
+                self.seen.add((op, way))
+                vain = self.vain.get((op, way))
                 if vain is not None and vain.sight.is_unchanged(self.graph):
                     self.seen.update(vain.starts)
                 else:
-                    self._from(op, up)
+                    self._from(op, way)
 
-    def _from(self, op: Op, up: bool) -> None:
+    def _from(self, op: Op, way: int) -> None:
         perm, x = perm_of(op), op.inputs[0]
-        if perm is None or x is None or (up and x.const is not None):
+        shape = shape_of(x)
+        if perm is None or x is None or shape is None or (way == _UP and x.const is not None):
             return
-        if moves_nothing(perm, shape_of(x)):
+        if moves_nothing(perm, shape):
             self.ctx.replace(self.rule, {op.result: x})
             return
-        start, order = (x, perm) if up else (op.result, inverse(perm))
+        start, order = (x, perm) if way == _UP else (op.result, inverse(perm))
+        if way == _ASIDE:
+            order = but_for_ones(perm, shape)
+            if 1 not in shape or order == inverse(perm) or is_identity(order):
+                return
         banned: list[Op] = []
         for _ in range(_TRIES):
             region = Region(self.graph, start, order, self.ctx.exact, banned)
@@ -128,7 +136,7 @@ class _Search:
             if flip is not None and self._replace(flip):
                 self._again((*around, *flip.rw.staged))
             else:
-                self.vain[op, up] = vain = _Vain(region)
+                self.vain[op, way] = vain = _Vain(region)
                 self.seen.update(vain.starts)
             return
 
@@ -139,7 +147,7 @@ class _Search:
     def _again(self, ops: Iterable[Op]) -> None:
         for op in ops:
             if op.graph is self.graph and op.op_type == "Transpose":
-                self.seen.difference_update(((op, False), (op, True)))
+                self.seen.difference_update((op, way) for way in (_DOWN, _UP, _ASIDE))
                 self.todo.append(op)
 
 
@@ -148,7 +156,7 @@ def _same_view(region: Region) -> Iterator[_Start]:
     for op in _transposes(region) if region.is_whole else ():
         x, y = op.inputs[0], op.result
         if x is not None and (x in region.orders) != (y in region.orders):
-            yield op, x in region.orders
+            yield op, _UP if x in region.orders else _DOWN
 
 
 def _cheapest(region: Region) -> list[Op]:

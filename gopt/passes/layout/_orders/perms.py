@@ -60,6 +60,17 @@ def moves_nothing(perm: Perm, shape: Sequence[Dim] | None) -> bool:
     return all(shape[axis] == 1 if shape[place] == 1 else axis == place for place, axis in enumerate(perm))
 
 
+def but_for_ones(perm: Perm, shape: Sequence[Dim]) -> Perm:
+    """The order of the result of a Transpose in which the axes other than 1 are as before, and those of 1 stay there.
+
+    Args:
+        perm: what the Transpose does.
+        shape: the shape of its operand.
+    """
+    others = iter(sorted((place for place, axis in enumerate(perm) if shape[axis] != 1), key=lambda p: perm[p]))
+    return tuple(place if shape[axis] == 1 else next(others) for place, axis in enumerate(perm))
+
+
 def without(perm: Perm, gone: Collection[int]) -> Perm:
     """The permutation of the axes that are left when some are removed."""
     kept = [a for a in perm if a not in gone]

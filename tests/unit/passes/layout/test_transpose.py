@@ -425,3 +425,12 @@ WINDOWS_STAY = {
 @pytest.mark.parametrize("text", WINDOWS_STAY.values(), ids=WINDOWS_STAY)
 def test_windows_that_cannot_be_exchanged(text: str) -> None:
     assert cancel(text).fired == []
+
+
+def test_dims_of_one_stay_where_an_operator_wants_them() -> None:
+    text = (
+        "(float[N,9,8] x) => (float[a,b] y) <float[2,1,2,3] w = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, "
+        "int64[1] last = {3}, int64[2] axes = {2, 3}> { u = Unsqueeze(x, last) t = Transpose<perm = [0, 3, 2, 1]>(u) "
+        "c = Conv(t, w) y = ReduceMax<keepdims = 0>(c, axes) }"
+    )
+    assert cancel(text).ops == ["Unsqueeze", "Conv", "ReduceMax"]
