@@ -142,6 +142,7 @@ class Maker:
         batch: the new size; None for a symbolic one.
         source: an input and its axis that have it.
         gone, came: ops that were removed and made.
+        stands: what stands in the place of values of ops that went.
         probe: only types matter: constants that would be large are not made.
     """
 
@@ -151,6 +152,7 @@ class Maker:
     gone: list[Op] = field(default_factory=list)
     came: list[Op] = field(default_factory=list)
     probe: bool = False
+    stands: dict[Value, Value] = field(default_factory=dict)
     _size: Value | None = None
 
     @staticmethod
@@ -230,6 +232,20 @@ class Maker:
         """A new op beside `op`."""
         return self._new(self.graph(op), kind, operands, attributes, op.order)
 
+    def add_op(self, op: Op, operands: Sequence[Any], attributes: dict[str, Any]) -> Op:
+        """A new op like `op`, with other operands and attributes, of as many results."""
+        graph = self.graph(op)
+        outputs = len(op.outputs)
+        made = ops.make(op.op_type, operands, attributes, opsets=graph.opsets, outputs=outputs, name=op.name)
+        for slot, value in enumerate(op.outputs):
+            if value is None:
+                made.outputs = (*made.outputs[:slot], None, *made.outputs[slot + 1 :])
+        made.order = op.order
+        graph.add(made)
+        analysis.infer_op(made)
+        self.came.append(made)
+        return made
+
     def _new(
         self,
         graph: Graph,
@@ -255,12 +271,20 @@ class Maker:
 
     def instead(self, op: Op, value: Value) -> None:
         """Put a value in the place of the only result of an op, which goes."""
+        self.stand(op, op.result, value)
+        self.leave(op)
+
+    def stand(self, op: Op, old: Value, value: Value) -> None:
+        """Put a value in the place of a result of an op."""
         graph = self.graph(op)
-        old = op.result
         graph.replace_uses(old, value)
         graph.swap_names(old, value)
         value.declared = old.declared
-        operands = operands_of(op)
+        self.stands[old] = value
+
+    def leave(self, op: Op) -> None:
+        """Take out an op whose results nobody uses any more."""
+        graph, operands = self.graph(op), operands_of(op)
         graph.remove(op)
         release(graph, operands)
         self.gone.append(op)

@@ -150,6 +150,9 @@ def concat(w: Walk, op: Op) -> Sequence[Along | None]:
     layouts = [w.layout(v) for v in op.inputs]
     found = next(along for along in layouts if along is not None)
     if found.axis == axis:
+        within = w.was == 1 and all(a is not None and (a.axis, a.outer) == (axis, 1) for a in layouts)
+        if within and any(a is not None and a.inner != 1 for a in layouts) and w.choose((True, False)):
+            raise Refusal("it puts something beside the samples of the batch")  # unless they are taken apart
         if any(a is None or a.axis != axis or a.inner != found.inner for a in layouts):
             raise Refusal("it puts something beside the samples of the batch")
         return [Along(axis, total(a.outer for a in layouts if a is not None), found.inner)]

@@ -10,7 +10,7 @@ from ....errors import UsageError
 from ....ir import Declared, Dim, Graph, Model, Names, Op, Role, Symbol, TensorType, Value
 from ....ir.clone import Mapping as Copies
 from ....ir.clone import clone_ops
-from . import control, indices, layers, movement, rules  # noqa: F401  # they register what operators do
+from . import apart, control, indices, layers, movement, rules  # noqa: F401  # they register what operators do
 from .edits import Edit
 from .layout import Along, Refusal
 from .walk import Walk

@@ -31,6 +31,19 @@ def rule(*names: str, shapes: Sequence[int] = ()) -> Callable[[Rule], Rule]:
     return decorate
 
 
+FALLBACKS: dict[str, Rule] = {}
+
+
+def fallback(*names: str) -> Callable[[Rule], Rule]:
+    """What is tried for these operators where their rule refuses."""
+
+    def decorate(function: Rule) -> Rule:
+        FALLBACKS.update(dict.fromkeys(names, function))
+        return function
+
+    return decorate
+
+
 class Walk:
     """One attempt.
 
@@ -233,20 +246,30 @@ class Walk:
                 raise Refusal("nothing is known of what it does to the samples of a batch")
             known = RULES["Add"]
         results = list(op.outputs)
-        layouts = known(self, op)
+        layouts = self._layouts(known, op)
         if op.graph is not None and not op.bodies:
             self.inferred(op)
         for k, value in enumerate(results):
             if value is None:
                 continue
             # An op that was replaced handed its name on; its successor's result stands where its own stood.
-            now = value if value.graph is not None else self._replaced(value)
+            now = self.maker.stands.get(value, value)
+            if now is not value:
+                self.old[now] = self.old[value]
             self._settle(value, now, layouts[k] if k < len(layouts) else None)
 
-    def _replaced(self, value: Value) -> Value:
-        made = self.maker.came[-1].result
-        self.old[made] = self.old[value]
-        return made
+    def _layouts(self, known: Rule, op: Op) -> Sequence[Along | None]:
+        count = len(self.edits)
+        try:
+            return known(self, op)
+        except Refusal as refusal:
+            again = FALLBACKS.get(op.op_type)
+            if again is None or len(self.edits) > count:
+                raise
+            try:
+                return again(self, op)
+            except Refusal:
+                raise refusal from None
 
     def _settle(self, value: Value, now: Value, along: Along | None) -> None:
         old = self.old.get(value)

@@ -159,6 +159,26 @@ def test_shared_constants_are_not_changed_for_others() -> None:
 
 
 @pytest.mark.parametrize("options", SIZES)
+@pytest.mark.parametrize(
+    "body",
+    [
+        "a = Constant<value_ints = [0]>() e = Constant<value_ints = [4]>() t = Slice(s, a, e) y = Neg(t)",
+        "h, t = Split<axis = 0>(s) y = Sub(h, t)",
+        "i = Constant<value_ints = [3, 1]>() y = Gather(s, i)",
+        "t = Softmax<axis = 0>(s) y = Neg(t)",
+        "t = ReduceSum(s) y = Neg(t)",
+        "k = Constant<value_ints = [2]>() y, j = TopK<axis = 0>(s, k)",
+        "t = Neg(s) y = Concat<axis = 0>(s, t)",
+        "z = Constant<value_int = 0>() y = CumSum(s, z)",
+        "a = Constant<value_ints = [0]>() e = Constant<value_ints = [2]>() t = Slice(s, a, e) y = Concat<axis = 0>(t, s)",
+    ],
+)
+def test_an_axis_that_the_batch_was_merged_into(body: str, options: str) -> None:
+    text = f"g (float[1,6] x) => (float[m] y) {{ q = Constant<value_ints = [6]>() s = Reshape(x, q) {body} }}"
+    same(text, options)
+
+
+@pytest.mark.parametrize("options", SIZES)
 def test_loops(options: str) -> None:
     text = """g (float[1,3] x) => (float[1,3] y, float[4,1,3] z) <float[1,3] start = {0, 0, 0}> {
         turns = Constant<value_int = 4>() go = Constant<value = bool {1}>()
