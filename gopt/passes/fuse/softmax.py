@@ -24,9 +24,10 @@ _exp = P.Exp("x").as_("exp")
 def softmax(rw: Rewriter, exp: Op, sum: Op, x: Value) -> Value:
     """Exp(x) / ReduceSum(Exp(x)) -> Softmax(x)
 
-    Applies to a sum over one axis. Rounded otherwise, by the clause of Softmax, and finite where Exp overflows.
+    Applies to a sum over the last axis: along others ONNX Runtime's kernel is slower than those of the parts. Rounded
+    otherwise, by the clause of Softmax, and finite where Exp overflows.
     """
-    result: Value = rw.Softmax(x, axis=_axis(sum, x))
+    result: Value = rw.Softmax(x, axis=_last_axis(sum, x))
     return result
 
 
@@ -45,18 +46,19 @@ def log_of_softmax(rw: Rewriter, inner: Op, x: Value) -> Value:
 
 
 @rule(
-    P.Sub("x", P.ReduceLogSumExp("x", ..., keepdims=1).as_("sum")),
+    P.Sub("x", P.ReduceLogSumExp("x", ..., keepdims=1).as_("sum"))
+    | P.Sub("x", P.Log(P.ReduceSum(P.Exp("x"), ..., keepdims=1).as_("sum"))),
     numerics=Numerics.ROUNDING,
     example=example(
         "(float[2,3] x) => (float[2,3] y) <int64[1] axes = {1}> { s = ReduceLogSumExp(x, axes) y = Sub(x, s) }"
     ),
 )
 def log_softmax(rw: Rewriter, sum: Op, x: Value) -> Value:
-    """x - ReduceLogSumExp(x) -> LogSoftmax(x)
+    """x - ReduceLogSumExp(x) -> LogSoftmax(x), likewise x - Log(ReduceSum(Exp(x)))
 
-    Applies to a sum over one axis. Rounded otherwise, by the clause of LogSoftmax.
+    Applies to a sum over the last axis. Rounded otherwise, by the clause of LogSoftmax.
     """
-    result: Value = rw.LogSoftmax(x, axis=_axis(sum, x))
+    result: Value = rw.LogSoftmax(x, axis=_last_axis(sum, x))
     return result
 
 
@@ -95,6 +97,18 @@ def plus_scalar(rw: Rewriter, softmax: Op, shift: Op, x: Value) -> Value:
     line_between(shift.result, x)
     result: Value = rw.op(softmax.op_type, x, axis=rw.attr(softmax, "axis"), name=softmax.name)
     return result
+
+
+def _last_axis(reduction: Op, x: Value) -> int:
+    """The only axis of a reduction, if it is the last one.
+
+    Raises:
+        RejectError: it is another one, or there are more.
+    """
+    axis, shape = _axis(reduction, x), shape_of(x)
+    if shape is None or axis != len(shape) - 1:
+        raise RejectError("it is not taken over the last axis")
+    return axis
 
 
 def _axis(reduction: Op, x: Value) -> int:
