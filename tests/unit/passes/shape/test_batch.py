@@ -170,7 +170,8 @@ def test_shared_constants_are_not_changed_for_others() -> None:
         "k = Constant<value_ints = [2]>() y, j = TopK<axis = 0>(s, k)",
         "t = Neg(s) y = Concat<axis = 0>(s, t)",
         "z = Constant<value_int = 0>() y = CumSum(s, z)",
-        "a = Constant<value_ints = [0]>() e = Constant<value_ints = [2]>() t = Slice(s, a, e) y = Concat<axis = 0>(t, s)",
+        "a = Constant<value_ints = [0]>() e = Constant<value_ints = [2]>() t = Slice(s, a, e) "
+        "y = Concat<axis = 0>(t, s)",
     ],
 )
 def test_an_axis_that_the_batch_was_merged_into(body: str, options: str) -> None:
