@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-MODULES = ("convert",)
+MODULES = ("convert", "upgrade")

@@ -49,7 +49,7 @@ class Convert(Pass):
             inexact = [s.op.label for s in found.steps if s.made.numerics is not Numerics.EXACT]
             raise TargetError(f"opset {self.to} cannot be reached exactly: {', '.join(inexact)}")
         if found.scopes:
-            _apply(model, ctx, self.name, found)
+            convert(model, ctx, self.name, found)
 
     def unmet(self, model: Model) -> str:
         """A model at another opset is not what was asked for."""
@@ -66,7 +66,7 @@ def refusal(found: Plan) -> str:
     return f"opset {found.to} is out of reach for {what} no counterpart there: " + "; ".join(map(str, found.blockers))
 
 
-def _apply(model: Model, ctx: Context, rule: str, found: Plan) -> None:
+def convert(model: Model, ctx: Context, rule: str, found: Plan) -> None:
     """Change imports and ops, an entry each; nothing if the run does not permit every one of them."""
     first = f"{found.before}->{found.to}"
     wanted = [[first], *(_names(step.op) for step in found.steps)]
