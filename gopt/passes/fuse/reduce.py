@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from ... import ops
@@ -10,11 +9,9 @@ from ...ir import DType, Op, Value
 from ...rewrite import Numerics, P, Pattern, RejectError, Rewriter, rule
 from ..example import example
 from ._affine import dtype_of, scaling, shape_of
-from ._reductions import count, reduced_axes
+from ._reductions import count, reduced_axes, refuse_many
 from ._scalars import floating, given, keep_shape, line_between, near
 
-# Up to so many numbers an op less outweighs a kernel that takes two to ten times as long for each (measured).
-_FEW = 2048
 _TYPES = (DType.FLOAT, DType.DOUBLE, DType.FLOAT16)
 
 
@@ -61,7 +58,7 @@ def sum_square(rw: Rewriter, reduction: Op, x: Value, two: Value | None) -> Valu
     clause of the operator; its sum may be rounded otherwise.
     """
     keep_shape(x, two)
-    _refuse_many(x)
+    refuse_many(x)
     return _reduced(rw, "ReduceSumSquare", x, reduction)
 
 
@@ -80,7 +77,7 @@ def euclidean(rw: Rewriter, reduction: Op, x: Value, two: Value | None) -> Value
     """
     keep_shape(x, two)
     if reduction.op_type == "ReduceSum":
-        _refuse_many(x)
+        refuse_many(x)
     return _reduced(rw, "ReduceL2", x, reduction)
 
 
@@ -109,7 +106,7 @@ def absolute(rw: Rewriter, reduction: Op, x: Value) -> Value:
     Applies to few floating-point numbers: of many ONNX Runtime's kernel is slower than those of the parts. By the
     clause of the operator; its sum may be rounded otherwise.
     """
-    _refuse_many(x)
+    refuse_many(x)
     return _reduced(rw, "ReduceL1", x, reduction)
 
 
@@ -126,7 +123,7 @@ def log_sum_exp(rw: Rewriter, reduction: Op, x: Value) -> Value:
     Applies to few floating-point numbers: of many ONNX Runtime's kernel is slower than those of the parts. By the
     clause of the operator; rounded otherwise, and finite where Exp is not.
     """
-    _refuse_many(x)
+    refuse_many(x)
     return _reduced(rw, "ReduceLogSumExp", x, reduction)
 
 
@@ -144,7 +141,7 @@ def log_sum(rw: Rewriter, reduction: Op, x: Value) -> Value:
     Applies to few floating-point numbers (see `absolute`), but those that Exp has made, of which there is another
     operator. By the clause of the operator; its sum may be rounded otherwise.
     """
-    _refuse_many(x)
+    refuse_many(x)
     if x.producer is not None and x.producer.op_type == "Exp":
         raise RejectError("it is the logarithm of a sum of exponentials")
     return _reduced(rw, "ReduceLogSum", x, reduction)
@@ -193,14 +190,6 @@ def normalised(rw: Rewriter, reduction: Op, x: Value) -> Value:
         raise RejectError("it is not taken over the last axis, or of a type that ONNX Runtime has no kernel for")
     result: Value = rw.LpNormalization(x, axis=axes[0], p=1 if reduction.op_type == "ReduceL1" else 2)
     return result
-
-
-def _refuse_many(x: Value) -> None:
-    """Raise RejectError unless a value is known to have few elements."""
-    shape = shape_of(x)
-    sizes = [d for d in shape or () if isinstance(d, int)]
-    if shape is None or len(sizes) < len(shape) or math.prod(sizes) > _FEW:
-        raise RejectError("ONNX Runtime would take longer for what may be many numbers")
 
 
 def _halved(a: Value, b: Value) -> tuple[Value, int]:

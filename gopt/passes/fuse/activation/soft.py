@@ -6,6 +6,7 @@ from ....ir import Op, Value
 from ....rewrite import Numerics, P, RejectError, Rewriter, rule
 from ...example import example
 from .._affine import scaling, shifting
+from .._reductions import refuse_many
 from .._scalars import given, line_between, require, scalar, single, some_line
 
 _ZERO = P.const("zero")
@@ -19,9 +20,11 @@ _ZERO = P.const("zero")
 def softplus(rw: Rewriter, exp: Op, plus: Op, x: Value) -> Value:
     """Log(Exp(x) + 1) -> Softplus(x)
 
-    Applies to single and half precision. By the clause of Softplus; rounded otherwise, and finite where Exp overflows.
+    Applies to few numbers of single or half precision: of many ONNX Runtime's kernel is slower than those of the
+    parts. By the clause of Softplus; rounded otherwise, and finite where Exp overflows.
     """
     dtype = single(x)
+    refuse_many(x)
     sum_ = line_between(plus.result, exp.result)
     require(sum_.scale, 1.0, dtype)
     require(sum_.shift, 1.0, dtype)
@@ -74,9 +77,11 @@ def softsign(rw: Rewriter, abs: Op, plus: Op, x: Value) -> Value:
 def elu(rw: Rewriter, exp: Op, zero: Value, x: Value) -> Value:
     """Where(x > 0, x, (Exp(x) - 1) * a) -> Elu(x; a)
 
-    Applies to a scalar a > 0, in single or half precision; likewise >=. By the clause of Elu; rounded otherwise.
+    Applies to a scalar a > 0 and few numbers (see `softplus`) of single or half precision; likewise >=. By the clause
+    of Elu; rounded otherwise.
     """
     dtype = single(x)
+    refuse_many(x)
     if scalar(zero, x):
         raise RejectError("the bound is not 0")
     below = line_between(given(rw.root.inputs[2]), exp.result)
