@@ -11,7 +11,7 @@ import numpy as np
 
 from ...ir import Graph, Model, Op, Value
 from ...ops import NotAvailable
-from ...rewrite import Context, P, RejectError, Rewriter, rule
+from ...rewrite import Context, Numerics, P, RejectError, Rewriter, rule
 from ..base import Pass, register
 from ..example import example
 from ._orders import Perm, inverse, moves_nothing, perm_of
@@ -52,6 +52,8 @@ class Cancel(Pass):
     if these are fewer than before. Exact, but for sums taken in another order in reductions and products, and
     BatchNormalization as a factor and a shift; `--exact` leaves these alone.
     """
+
+    numerics = Numerics.ROUNDING
 
     def run(self, model: Model, ctx: Context) -> None:
         """Look from each Transpose of each graph, and again from those that came or have other surroundings."""
