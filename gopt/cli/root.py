@@ -15,6 +15,7 @@ COMMANDS = {
     "passes": ("passes", "List the passes and rules, or explain one."),
     "inspect": ("inspect", "Show what a model consists of."),
     "compare": ("compare", "Compare two models: their structure and their numbers."),
+    "check": ("check", "Tell what of a model a target does not take."),
     "set-batch": ("set_batch", "Change the batch size of a model."),
     "opset": ("opset", "Tell what another opset takes of a model."),
     "bisect": ("bisect", "Find the rewrite that breaks a model."),

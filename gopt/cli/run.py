@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import UsageError
+from ..errors import ExitCode, UsageError
 from .options import INPUTS, PIPELINE, input_options, json_flag, model_argument, pipeline_options
 from .parts import with_exposed
 from .progress import progress
 from .shapes import SHAPES, with_shapes
+from .targets import TARGET_OPTIONS, passes_for, target_options
+from .targets import as_data as target_data
+from .targets import lines as target_lines
 from .text import change, columns, emit, emit_json, note, printable, seconds, size
 
 if TYPE_CHECKING:
@@ -28,10 +31,12 @@ if TYPE_CHECKING:
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Where the result goes; MODEL.opt.onnx beside the model by default.",
+    help="Where the result goes; MODEL.opt.onnx beside the model by default, a folder MODEL.TARGET for a target.",
 )
 @click.option("-f", "--force", is_flag=True, help="Replace an existing file.")
 @PIPELINE
+@click.option("--target", "target_name", metavar="NAME", help="Make the model fit: tensorrt, trt-rtx, ...")
+@TARGET_OPTIONS
 @SHAPES
 @click.option("--target-opset", type=click.IntRange(min=1), metavar="N", help="Convert to this opset first.")
 @click.option("--no-verify", is_flag=True, help="Do not run the models to compare their outputs.")
@@ -54,6 +59,7 @@ def command(
     model: Path,
     output: Path | None,
     force: bool,
+    target_name: str | None,
     no_verify: bool,
     on_mismatch: Any,
     expose: tuple[str, ...],
@@ -64,7 +70,7 @@ def command(
     as_json: bool,
     quiet: bool,
     **given: Any,
-) -> None:
+) -> int:
     """Rewrite MODEL by the passes named, verify the result, write it, and print what changed.
 
     \b
@@ -75,26 +81,34 @@ def command(
 
     if compare_each and no_verify:
         raise UsageError("--compare-each runs the models, --no-verify forbids it")
-    target = destination(model, output, force)
+    wanted = target_options(given)
+    given["passes"] = passes_for(target_name, wanted["options"], given["passes"])
     given["passes"] = with_shapes(with_opset(with_exposed(given["passes"], expose), given.pop("target_opset")), given)
+    arguments: dict[str, Any] = {
+        "output": destination(model, output, force, target_name),
+        "verify": not no_verify,
+        "on_mismatch": on_mismatch,
+        "instruments": instruments(dump, verify_each, timing),
+        "compare_each": compare_each,
+        **pipeline_options(given),
+        **input_options(given),
+    }
+    made = None
     with progress(not quiet) as tell:
-        result = api.run(
-            model,
-            output=target,
-            verify=not no_verify,
-            on_mismatch=on_mismatch,
-            instruments=instruments(dump, verify_each, timing),
-            compare_each=compare_each,
-            progress=tell,
-            **pipeline_options(given),
-            **input_options(given),
-        )
+        if target_name is None:
+            result = api.run(model, progress=tell, **arguments)
+        else:
+            from ..api.targets import make
+
+            made = make(model, target_name, progress=tell, **wanted, **arguments)
+            result = made.result
     for line in warnings(result):
         note(f"warning: {line}")
     if as_json:
-        emit_json(as_data(model, result))
+        emit_json(as_data(model, result) | ({} if made is None else target_data(made, str(target_name))))
     elif not quiet:
-        emit("\n".join(table(model, result)))
+        emit("\n".join([*table(model, result), *(() if made is None else target_lines(made, str(target_name)))]))
+    return int(ExitCode.OK if made is None or made.verdict.ok else ExitCode.ILLEGAL_FOR_TARGET)
 
 
 def with_opset(passes: Any, target: int | None) -> Any:
@@ -106,12 +120,17 @@ def with_opset(passes: Any, target: int | None) -> Any:
     return [Convert(target), passes]
 
 
-def destination(model: Path, output: Path | None, force: bool) -> Path:
-    """The file to write.
+def destination(model: Path, output: Path | None, force: bool, for_target: str | None = None) -> Path:
+    """The file to write; the folder, where the model is made for a target.
 
     Raises:
         UsageError: it exists and may not be replaced.
     """
+    if for_target is not None:
+        folder = model.with_name(f"{model.name.removesuffix('.onnx')}.{for_target}") if output is None else output
+        if folder.is_dir() and any(folder.iterdir()) and not force:
+            raise UsageError(f"{folder} exists; --force replaces what is in it")
+        return folder
     target = model.with_name(f"{model.name.removesuffix('.onnx')}.opt.onnx") if output is None else output
     if not target.exists():
         return target

@@ -1,0 +1,147 @@
+"""Models for a target: what stands in the way, how far its tools take the model, and the run that makes it fit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from .. import backends
+from ..analysis import infer
+from ..backends import Blocker, Target, Verdict
+from ..errors import MissingComponentError, UsageError
+from ..frontends import onnx as frontend
+from ..ir import Model
+from .job import Passes, Result
+
+SECONDS = 600.0
+
+
+@dataclass(slots=True)
+class Made:
+    """What `make` did.
+
+    Attributes:
+        result: of the run.
+        verdict: what the target says of the model that came out.
+        before: what stood in the way of the model that went in, by the target's table.
+        files: all that was written.
+    """
+
+    result: Result
+    verdict: Verdict
+    before: list[Blocker]
+    files: list[Path] = field(default_factory=list)
+
+
+def check(
+    model: str | os.PathLike[str],
+    target: str | Target,
+    options: Mapping[str, str] | None = None,
+    *,
+    level: str = "",
+    target_timeout: float = SECONDS,
+) -> Verdict:
+    """Say what of a model a target does not take, and how far its own tools take it.
+
+    Args:
+        model: a file.
+        target: its name.
+        options: of the target.
+        level: how far to go; "": as far as the tools that are installed go.
+        target_timeout: seconds for the target's own tools.
+
+    Raises:
+        ModelError: the file is not there or no valid model.
+        UsageError: there is no such target, option or level.
+        MissingComponentError: the level was asked for, and what it takes is not installed.
+        ResourceError: the time was up.
+    """
+    chosen = backends.target(target, options) if isinstance(target, str) else target
+    level = _possible(chosen, level)
+    loaded = frontend.load(model)
+    infer(loaded)
+    return _prove(chosen, loaded, Path(model), level, target_timeout)
+
+
+def make(
+    model: str | os.PathLike[str],
+    target: str | Target,
+    options: Mapping[str, str] | None = None,
+    *,
+    passes: Passes | None = None,
+    output: str | os.PathLike[str] | None = None,
+    level: str = "",
+    target_timeout: float = SECONDS,
+    **given: Any,
+) -> Made:
+    """Make a model fit a target: run its preset, write what it wants, and ask its tools.
+
+    Args:
+        model: a file.
+        target: its name.
+        options: of the target.
+        passes: what runs; the target's preset by default.
+        output: the folder for all that is written; it is made if it is not there.
+        level: how far to prove the result.
+        target_timeout: seconds for the target's own tools.
+        given: further arguments of `gopt.run`.
+
+    Raises:
+        What `gopt.run` and `check` raise.
+    """
+    from . import run
+
+    chosen = backends.target(target, options) if isinstance(target, str) else target
+    level = _possible(chosen, level)
+    source = Path(model)
+    original = frontend.load(source)
+    infer(original)
+    before = chosen.check(original)
+    folder = source.with_name(f"{source.stem}.{chosen.name}") if output is None else Path(output)
+    _prepare(folder)
+    written = folder / f"{source.stem}.onnx"
+    result = run(source, chosen.pipeline() if passes is None else passes, output=written, **given)
+    infer(result.model)
+    verdict = _prove(chosen, result.model, written, level, target_timeout)
+    verdict.blockers = _traced(verdict.blockers, result)
+    return Made(result, verdict, before, [written, *chosen.emit(result.model, folder)])
+
+
+def _prepare(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"output {folder}: it exists and is no folder")
+    if not folder.parent.is_dir():
+        raise UsageError(f"output {folder}: there is no folder {folder.parent}")
+    folder.mkdir(exist_ok=True)
+
+
+def _possible(target: Target, level: str) -> str:
+    """The level to try.
+
+    Raises:
+        MissingComponentError: it was asked for and cannot be tried here.
+    """
+    wanted = target.level(level)
+    highest, advice = target.available()
+    if wanted not in target.below(highest):
+        raise MissingComponentError(f"level {wanted} of target {target.name} cannot be tried: {advice}")
+    return wanted
+
+
+def _prove(target: Target, model: Model, path: Path, level: str, timeout: float) -> Verdict:
+    verdict = target.prove(model, path, level, timeout)
+    if level != target.levels[-1]:
+        highest, advice = target.available()
+        verdict.missing = advice if level == highest else ""
+    return verdict
+
+
+def _traced(blockers: list[Blocker], result: Result) -> list[Blocker]:
+    """The same, with the nodes of the input model that each op came from."""
+    ops = {op.label: op for graph in result.model.graphs() for op in graph.ops}
+    return [
+        replace(b, origin=result.ledger.origins(ops[b.node])) if b.node in ops and not b.origin else b for b in blockers
+    ]

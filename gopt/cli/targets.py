@@ -1,0 +1,92 @@
+"""Options about targets, and what `gopt run --target` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import UsageError
+from .options import Assignment, together
+from .text import printable
+
+if TYPE_CHECKING:
+    from ..api.targets import Made
+    from ..backends import Blocker
+
+TARGET_OPTIONS = together(
+    click.option(
+        "-O",
+        "--target-option",
+        multiple=True,
+        type=Assignment("value", str),
+        metavar="NAME=VALUE",
+        help="An option of the target.",
+    ),
+    click.option("--level", default="", metavar="NAME", help="How far its tools are asked; as far as they are there."),
+    click.option(
+        "--target-timeout",
+        type=click.FloatRange(min=1),
+        default=600.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Time for the target's own tools.",
+    ),
+)
+
+
+def target_options(given: dict[str, Any]) -> dict[str, Any]:
+    """Take the options of TARGET_OPTIONS out of `given`, as arguments for `gopt.api.targets`.
+
+    Raises:
+        UsageError: an option is given twice.
+    """
+    options: dict[str, str] = {}
+    for name, value in given.pop("target_option"):
+        if options.setdefault(name, value) != value:
+            raise UsageError(f"--target-option: {name} is given twice")
+    return {"options": options, "level": given.pop("level"), "target_timeout": given.pop("target_timeout")}
+
+
+def passes_for(name: str | None, options: dict[str, str], passes: Any) -> Any:
+    """What runs: the target's own pipeline, unless --passes was given.
+
+    Raises:
+        UsageError: there is no such target, or an option is for a target and none was named.
+    """
+    if name is None:
+        if options:
+            raise UsageError("--target-option is for --target")
+        return passes
+    from ..backends import target
+
+    source = click.get_current_context().get_parameter_source("passes")
+    chosen = target(name, options)
+    return passes if source is click.core.ParameterSource.COMMANDLINE else chosen.pipeline()
+
+
+def lines(made: Made, target: str) -> Iterator[str]:
+    """What the target says, and the files."""
+    from .check import blocker_lines, summary
+
+    yield ""
+    yield f"  before: {_count(made.before)} for {target}; after: {summary(target, made.verdict)}"
+    yield from blocker_lines(made.verdict.blockers)
+    if made.verdict.missing:
+        yield f"  {made.verdict.missing}"
+    yield from ("  wrote " + printable(str(path)) for path in made.files)
+
+
+def _count(blockers: list[Blocker]) -> str:
+    return "nothing in the way" if not blockers else f"{len(blockers)} in the way"
+
+
+def as_data(made: Made, target: str) -> dict[str, Any]:
+    """The same in plain types."""
+    return {
+        "target": target,
+        "before": [b.as_dict() for b in made.before],
+        **made.verdict.as_dict(),
+        "files": [str(path) for path in made.files],
+    }
