@@ -96,11 +96,18 @@ class Plan:
         return cls(as_pipeline(passes, names), frozenset(skip), limit, exact, max_growth)
 
     def apply(
-        self, model: Model, limit: int | None, skip: frozenset[str], instruments: Sequence[Instrument] = ()
+        self,
+        model: Model,
+        limit: int | None,
+        skip: frozenset[str],
+        instruments: Sequence[Instrument] = (),
+        begun: Callable[[Ledger], None] | None = None,
     ) -> tuple[Report, Ledger]:
-        """Rewrite `model` in place, with fewer rewrites if `limit` or `skip` says so."""
+        """Rewrite `model` in place, with fewer rewrites if `limit` or `skip` says so; `begun` gets the empty ledger."""
         limits = [n for n in (limit, self.limit) if n is not None]
         ledger = Ledger(limit=min(limits, default=None), skip=self.skip | skip)
+        if begun is not None:
+            begun(ledger)
         ctx = Context(model, ledger, exact=self.exact, max_growth=self.max_growth)
         return run_pipeline(model, self.pipeline, ctx, instruments), ledger
 
@@ -124,6 +131,7 @@ class Job:
         self.path = None if isinstance(source, Model) else Path(source)
         self.verifier: Verifier | None = None
         self.result: Result | None = None
+        self.ledger = Ledger()  # of the rewriting under way
         self.seconds: dict[str, float] = {}
         self.tell("loading")
         with self._timed("load"):
@@ -187,7 +195,7 @@ class Job:
         """Run the pipeline; what fails is left out, by beginning again from the file."""
         while True:
             try:
-                return self.plan.apply(self.model, None, frozenset(), instruments)
+                return self.plan.apply(self.model, None, frozenset(), instruments, self._begin)
             except PassError as error:
                 if self.strict or not error.guilty or error.guilty in failed or self.path is None:
                     raise
@@ -264,11 +272,14 @@ class Job:
         with self._timed("save"):
             self.shop.write(model)
 
+    def _begin(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+
     def _differs(self, verifier: Verifier, model: Model) -> str:
         """What differs from the original, "" if nothing does or nothing can be known."""
         from ..verify import Status
 
-        found = verifier.check(self.shop.write(model))
+        found = verifier.check(self.shop.write(model), rebatch=self.ledger.facts.get("rebatch"))
         return found.reason if found.status is Status.FAILED else ""
 
     @contextmanager

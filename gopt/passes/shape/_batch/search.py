@@ -73,6 +73,9 @@ def plan(model: Model, axes: Mapping[str, int | None], was: int | None) -> Plan:
             break
         decisions = again
     assert best is not None
+    dims = [declared_shape(v) for v in model.graph.inputs if possible[v.name][0] == 0]
+    if dims and all(shape is not None and isinstance(shape[0], Symbol) for shape in dims):
+        best.args = (f"{best}; its inputs take any batch as they are: --dim NAME=SIZE fixes a size, unproven",)
     raise best
 
 

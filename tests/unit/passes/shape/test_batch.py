@@ -306,6 +306,19 @@ def test_the_result_is_compared_with_single_samples() -> None:
     assert result.ledger.facts["rebatch"]["axes"] == {"x": 0}
 
 
+def test_each_step_is_compared_at_the_batch_size_that_it_has() -> None:
+    text = """g (float[1,2,6] x) => (float[1,12] y) {
+        s = Constant<value_ints = [1, 12]>() a = Identity(x) y = Reshape(a, s) }"""
+    result = gopt.run(parse(HEAD + text), "clean,shape.batch:to=4,fold", compare_each=True)
+    assert result.verification is not None
+    assert result.verification.ok
+
+
+def test_a_batch_that_is_not_baked_in_is_the_business_of_dim() -> None:
+    text = "g (float[n,4] x) => (float[n,4] y) { y = Softmax<axis = 0>(x) }"
+    assert "take any batch as they are: --dim" in refused(text)
+
+
 def test_what_the_dataflow_misses_the_numbers_show(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(walk.RULES, "Softmax", lambda w, op: [w.layout(op.inputs[0])])  # a wrong rule
     text = "g (float[1,4] x) => (float[1,4] y) { y = Softmax<axis = 0>(x) }"
