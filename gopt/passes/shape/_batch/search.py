@@ -18,6 +18,7 @@ from .walk import Walk
 PROBE = 1009
 """A prime, so that no other size is a multiple of it."""
 _ATTEMPTS = 64
+_WORK = 50_000  # ops that all attempts together may look at
 
 
 @dataclass(slots=True)
@@ -61,7 +62,7 @@ def plan(model: Model, axes: Mapping[str, int | None], was: int | None) -> Plan:
     decisions: list[int] = []
     best: Refusal | None = None
     best_rank = (0, 0)
-    for _ in range(_ATTEMPTS):
+    for _ in range(max(8, min(_ATTEMPTS, _WORK // (model.count_ops() + 1)))):
         attempt = _Attempt(model, size, possible, decisions)
         try:
             return attempt.run()
