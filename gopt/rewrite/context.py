@@ -215,6 +215,7 @@ def _insert(graph: Graph, mapping: Mapping[Value, Value], staged: Sequence[Op]) 
             op.order = root.order
         graph.add(op)
     fresh = {v for op in staged for v in op.outputs}
+    pinned: dict[Value, None] = {}  # have the name of an output: what else they stand for must not take it away
     for old, new in mapping.items():
         is_new = new in fresh or new.graph is None
         if new.graph is None:
@@ -225,9 +226,11 @@ def _insert(graph: Graph, mapping: Mapping[Value, Value], staged: Sequence[Op]) 
             graph.dirty.pop(new.producer, None)  # type: ignore[arg-type]
         exported = old.is_output
         graph.replace_uses(old, new, keep=staged)
-        if is_new or exported:
+        if exported or (is_new and new not in pinned):
             graph.swap_names(old, new)
             new.declared = old.declared
+        if exported:
+            pinned[new] = None
         if new.type is None:
             new.type = old.type
 

@@ -75,3 +75,14 @@ def test_ops_in_the_body_of_an_op_that_is_gone_are_left_alone() -> None:
     assert ctx.remove("test", branches) == 1
     rules = [r for r in REGISTRY.find("clean.identity") if isinstance(r, Rule)]
     assert apply_rules(ctx, rules, inner) == 0
+
+
+def test_an_output_keeps_its_name_where_one_op_stands_for_two_values() -> None:
+    """The name of the second value was given to what had that of the output."""
+    text = (
+        "(float[2,3,1] x) => (float[1,3,2] a, float[3,2] c) <int64[2] shape = {3, 2}> "
+        "{ a = Transpose<perm = [2, 1, 0]>(x) b = Transpose<perm = [2, 1, 0]>(x) c = Reshape(b, shape) }"
+    )
+    found = rewrite(text, "layout.transpose")
+    assert [v.name for v in found.model.graph.outputs] == ["a", "c"]
+    assert found.ops == ["Transpose", "Reshape"]
