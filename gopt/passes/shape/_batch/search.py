@@ -17,6 +17,7 @@ from .walk import Walk
 
 PROBE = 1009
 """A prime, so that no other size is a multiple of it."""
+_AGAIN = 1022  # has another rest for each small divisor: what follows from a remainder of the batch size shows
 _ATTEMPTS = 64
 _WORK = 50_000  # ops that all attempts together may look at
 
@@ -65,7 +66,9 @@ def plan(model: Model, axes: Mapping[str, int | None], was: int | None) -> Plan:
     for _ in range(max(8, min(_ATTEMPTS, _WORK // (model.count_ops() + 1)))):
         attempt = _Attempt(model, size, possible, decisions)
         try:
-            return attempt.run()
+            found = attempt.run()
+            _confirm(found, _Attempt(model, size, possible, decisions, _AGAIN))
+            return found
         except Refusal as refusal:
             if best is None or attempt.rank(refusal) > best_rank:
                 best, best_rank = refusal, attempt.rank(refusal)
@@ -78,6 +81,20 @@ def plan(model: Model, axes: Mapping[str, int | None], was: int | None) -> Plan:
     if dims and all(shape is not None and isinstance(shape[0], Symbol) for shape in dims):
         best.args = (f"{best}; its inputs take any batch as they are: --dim NAME=SIZE fixes a size, unproven",)
     raise best
+
+
+def _confirm(found: Plan, attempt: _Attempt) -> None:
+    """See that another size asks for the same changes.
+
+    Raises:
+        Refusal: it does not.
+    """
+    again = attempt.run()
+    same = [(op, type(edit), edit.slot) for op, edit in found.edits] == [
+        (op, type(edit), edit.slot) for op, edit in again.edits
+    ]
+    if not same or found.outputs != again.outputs:
+        raise Refusal("what must be changed depends on the batch size in a way that is not followed")
 
 
 def batch_size(model: Model, axes: Mapping[str, int | None]) -> int:
@@ -132,13 +149,20 @@ def _next(walk: Walk, choices: int) -> list[int] | None:
 class _Attempt:
     """A walk through a copy."""
 
-    def __init__(self, model: Model, was: int, possible: Mapping[str, list[int | None]], decisions: list[int]) -> None:
+    def __init__(
+        self,
+        model: Model,
+        was: int,
+        possible: Mapping[str, list[int | None]],
+        decisions: list[int],
+        probe: int = PROBE,
+    ) -> None:
         self.was = was
         self.copy, self.twins = copied(model)
         self.possible = possible
         self.axes = self._choose(decisions)
         at_size(self.copy, self.axes, was)
-        self.walk = Walk(self.copy, was, PROBE, decisions)
+        self.walk = Walk(self.copy, was, probe, decisions)
 
     def _choose(self, decisions: list[int]) -> dict[str, int]:
         """The first decisions are about the inputs."""

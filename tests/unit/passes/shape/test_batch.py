@@ -314,6 +314,13 @@ def test_each_step_is_compared_at_the_batch_size_that_it_has() -> None:
     assert result.verification.ok
 
 
+def test_what_follows_from_a_remainder_of_the_batch_size_is_refused() -> None:
+    text = """g (float[n,4] x) => (float[n,4] y) {
+        s = Shape<start = 0, end = 1>(x) two = Constant<value_ints = [2]>() r = Mod(s, two)
+        f = Cast<to = 1>(r) y = Mul(x, f) }"""
+    assert "Mul 'y': it computes with the batch size" in refused(text)
+
+
 def test_a_batch_that_is_not_baked_in_is_the_business_of_dim() -> None:
     text = "g (float[n,4] x) => (float[n,4] y) { y = Softmax<axis = 0>(x) }"
     assert "take any batch as they are: --dim" in refused(text)
