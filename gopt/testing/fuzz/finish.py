@@ -1,0 +1,134 @@
+"""From a seed to a case: a model and several sets of inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...analysis import forget, infer
+from ...frontends.onnx import to_bytes
+from ...ir import Array, Declared, DType, TensorType, Value
+from ..plans import Rng, Shape, pick
+from ..values import feed
+from .kernels import OPSETS
+from .sketch import Feed, Sketch, dtype
+from .steps import grow
+
+Inputs = dict[str, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A model and what it is fed with.
+
+    Attributes:
+        seed: what it was made from.
+        data: the model as a file.
+        feeds: sets of inputs; the first one suits the model, others may be of other sizes, or hold NaN and such.
+    """
+
+    seed: int
+    data: bytes
+    feeds: tuple[Inputs, ...] = field(default=(), repr=False)
+
+
+def draw(seed: int) -> Case | None:
+    """The case of a seed; None if nothing came of it."""
+    rng = np.random.default_rng([20261121, seed])
+    opset = 18 if rng.random() < 0.55 else pick(rng, list(OPSETS))
+    sketch = Sketch(rng, opset, nasty=bool(rng.random() < 0.25))
+    grow(sketch, pick(rng, [1, 2, 3, 4, 6, 8, 10, 12]))
+    _export(sketch)
+    if not sketch.graph.outputs:
+        return None
+    for value in [v for v in sketch.graph.inputs if not v.is_needed]:
+        sketch.graph.remove_input(value)
+        sketch.feeds.pop(value, None)
+    plain = tuple(_inputs(sketch, rng, {}, special=False) for _ in range(2))
+    sizes = _name_dims(sketch, rng)
+    feeds = [plain[0]]
+    if sizes:
+        feeds += [_inputs(sketch, rng, other, special=False) for other in _others(sizes, rng)]
+    else:
+        feeds.append(plain[1])
+    feeds.append(_inputs(sketch, rng, {}, special=True))
+    _declare_outputs(sketch, rng)
+    return Case(seed, to_bytes(sketch.model), tuple(feeds))
+
+
+def _export(sketch: Sketch) -> None:
+    """All results that nobody uses are outputs, for the most part, and some that are used."""
+    share = pick(sketch.rng, [0.0, 0.0, 0.1, 0.3])
+    results = [v for op in sketch.graph.ops for v in op.outputs if v is not None and isinstance(v.type, TensorType)]
+    for value in results:
+        if value.is_output:
+            continue
+        if sketch.chance(share if value.uses else 0.85):
+            sketch.export(value)
+    if not sketch.graph.outputs and results:
+        sketch.export(results[-1])
+
+
+def _name_dims(sketch: Sketch, rng: Rng) -> dict[str, int]:
+    """Declare dims of inputs by name: half of the time; returns the size of each."""
+    kind = pick(rng, ["none", "none", "batch", "any", "all", "equal"])
+    sizes: dict[str, int] = {}
+    for value, spec in sketch.feeds.items():
+        if kind == "none" or value.tensor is not None or spec.data is not None:
+            continue
+        dims = list[object](spec.shape)
+        for place, number in enumerate(spec.shape):
+            if (kind == "batch" and place) or (kind == "any" and rng.random() < 0.5):
+                continue
+            name = f"d{number}" if kind in ("equal", "batch") or rng.random() < 0.5 else f"{value.name}_{place}"
+            sizes[name] = number
+            dims[place] = sketch.model.symbol(name)
+        value.declared = Declared(TensorType(spec.dtype, tuple(dims)))  # type: ignore[arg-type]
+    return sizes
+
+
+def _others(sizes: dict[str, int], rng: Rng) -> list[dict[str, int]]:
+    """Other sizes: all of them changed, one of them changed; now and then to 0."""
+    one = pick(rng, sorted(sizes))
+    empty = rng.random() < 0.1
+    return [
+        {name: int(rng.integers(1, 6)) for name in sizes},
+        {**sizes, one: 0 if empty else int(rng.integers(1, 7))},
+    ]
+
+
+def _inputs(sketch: Sketch, rng: Rng, sizes: dict[str, int], special: bool) -> Inputs:
+    """Arrays for all inputs; dims that have a name are of these sizes, the others as they were."""
+    found: Inputs = {}
+    for value, spec in sketch.feeds.items():
+        if value.tensor is not None and rng.random() < 0.5:
+            continue
+        found[value.name] = _array(spec, _shape(value, spec, sizes), rng, special)
+    return found
+
+
+def _shape(value: Value, spec: Feed, sizes: dict[str, int]) -> Shape:
+    type_ = value.declared.type if value.declared is not None else None
+    if not isinstance(type_, TensorType) or type_.shape is None:
+        return spec.shape
+    return tuple(sizes.get(getattr(d, "name", ""), n) for d, n in zip(type_.shape, spec.shape))
+
+
+def _array(spec: Feed, dims: Shape, rng: Rng, special: bool) -> Array:
+    if spec.data is not None:
+        return spec.data
+    if spec.low is not None and spec.high is not None:
+        return np.asarray(rng.integers(spec.low, spec.high + 1, dims)).astype(spec.dtype.numpy)
+    return feed(spec.dtype, dims, rng, special and spec.dtype is not DType.INT64)
+
+
+def _declare_outputs(sketch: Sketch, rng: Rng) -> None:
+    """Say of outputs what is inferred, or nothing of their shapes: then a wrong inference cannot hide in the file."""
+    forget(sketch.model)
+    infer(sketch.model)
+    if rng.random() < 0.3:
+        return
+    for value in sketch.graph.outputs:
+        if isinstance(value.type, TensorType):
+            value.declared = Declared(TensorType(dtype(value), None))

@@ -1,0 +1,153 @@
+"""What the original of a case does: its outputs, what happens inside, and whether inference says the truth about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ...analysis import infer
+from ...frontends.onnx import load, to_bytes
+from ...ir import Array, Model, Symbol, TensorType, Value
+from ...ops.symbolic import value_at
+from ..runner import Outputs
+from .finish import Case, Inputs
+
+
+@dataclass(slots=True)
+class Run:
+    """What the original gives for one set of inputs.
+
+    Attributes:
+        place: which set.
+        inputs: these.
+        outputs: what it gives.
+        strange: NaN, an infinity or -0 occurs; FINITE promises nothing then.
+        wild: NaN or an infinity occurs, or what is so large that a sum or product may overflow on another way to it:
+            ROUNDING, which is about real numbers, promises nothing then. Minus infinity that comes from a constant is
+            no such thing: masks are made of it.
+    """
+
+    place: int
+    inputs: Inputs
+    outputs: Outputs
+    strange: bool
+    wild: bool
+
+
+def claims(data: bytes, seen: Outputs, inputs: Inputs) -> str:
+    """What inference says of a value and is not so; "" if all holds.
+
+    Args:
+        data: the model.
+        seen: what its values were in a run.
+        inputs: the inputs of that run.
+    """
+    model = load(data)
+    infer(model)
+    sizes: dict[Symbol, int] = {}
+    for value in model.graph.inputs:
+        if isinstance(value.type, TensorType) and value.name in inputs:
+            pairs = zip(value.type.shape or (), inputs[value.name].shape)
+            sizes.update((dim, number) for dim, number in pairs if isinstance(dim, Symbol))
+    for value in model.graph.values:
+        array = seen.get(value.name)
+        if isinstance(array, np.ndarray) and value.producer is not None and (why := _wrong(value, array, sizes)):
+            return f"{value.name}: {why}"
+    return ""
+
+
+def reduces_nothing(data: bytes, seen: Outputs) -> bool:
+    """True if a reduction has an operand without elements: the runtime gives results of wrong shapes then."""
+    return any(
+        np.size(seen.get(value.name, 1)) == 0
+        for op in load(data).graph.ops
+        if op.op_type.startswith(("Reduce", "Arg"))
+        for value in op.inputs[:1]
+        if value is not None
+    )
+
+
+def exposed(data: bytes) -> bytes | None:
+    """The model with all results of its main graph as outputs; None if there are none that are not."""
+    model: Model = load(data)
+    graph = model.graph
+    seen = {v.name for v in graph.outputs}
+    infer(model)
+    for op in graph.ops:
+        for value in op.outputs:
+            if value is not None and value.name not in seen:
+                value.type = None  # what was inferred is to be looked at, not to be believed
+                graph.set_output(len(graph.outputs), value)
+    for value in graph.outputs:
+        value.type = None
+        value.declared = None
+    return to_bytes(model)
+
+
+def run_of(case: Case, place: int, inputs: Inputs, outputs: Outputs, seen: Outputs | None) -> Run:
+    """A run, given what all values of the main graph were in it."""
+    if seen is None:
+        return Run(place, inputs, outputs, strange=True, wild=True)
+    arrays = list(seen.values())
+    constants = _constants(case.data)
+    strange = any(map(_strange, (*arrays, *inputs.values(), *constants)))
+    wild = any(map(_wild, (*arrays, *constants))) or any(_wild(a, infinite=False) for a in inputs.values())
+    return Run(place, inputs, outputs, strange, wild)
+
+
+_ROOM = {"float16": 2.0**4}
+"""How far numbers must stay away from the largest one; other types have more room."""
+
+
+def _wild(data: Any, infinite: bool = True) -> bool:
+    """True if NaN or too large a number occurs; `infinite`: minus infinity is none."""
+    if isinstance(data, list):
+        return any(map(_wild, data))
+    if not isinstance(data, np.ndarray) or data.dtype.kind != "f":
+        return False
+    most = float(np.finfo(data.dtype).max) / _ROOM.get(data.dtype.name, 2.0**20)
+    with np.errstate(invalid="ignore"):
+        return not bool(((data <= most) & ((data >= -most) | (infinite & np.isneginf(data)))).all())
+
+
+def _strange(data: Any) -> bool:
+    if not isinstance(data, np.ndarray) or data.dtype.kind != "f":
+        return isinstance(data, list) and any(map(_strange, data))
+    return bool((~np.isfinite(data) | ((data == 0) & np.signbit(data))).any())
+
+
+@lru_cache(maxsize=8)
+def _constants(data: bytes) -> tuple[Array, ...]:
+    return tuple(v.tensor.numpy() for g in load(data).graphs() for v in g.values if v.tensor is not None)
+
+
+def _wrong(value: Value, array: Array, sizes: dict[Symbol, int]) -> str:
+    """What a value's type says and is not so."""
+    type_ = value.type
+    if type_ is None:
+        return ""
+    if not isinstance(type_, TensorType) or (array.dtype.kind != "O" and type_.dtype.numpy != array.dtype):
+        return f"{type_} for {array.dtype}{list(array.shape)}"
+    if type_.shape is not None:
+        if len(type_.shape) != array.ndim:
+            return f"{type_} for shape {list(array.shape)}"
+        if not all(_agrees(d, n, sizes) for d, n in zip(type_.shape, array.shape)):
+            return f"{type_} for shape {list(array.shape)} where {sizes}"
+    for element, number in zip(type_.elements or (), array.reshape(-1).tolist()):
+        if not _agrees(element, number, sizes):
+            return f"elements {type_.elements} for {array.reshape(-1).tolist()} where {sizes}"
+    return ""
+
+
+def _agrees(claim: Any, number: Any, sizes: dict[Symbol, int]) -> bool:
+    if claim is None or claim != claim:
+        return True
+    if isinstance(claim, Symbol):
+        try:
+            claim = value_at(claim, sizes)
+        except KeyError:
+            return True
+    return bool(claim == number)

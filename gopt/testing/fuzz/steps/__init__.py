@@ -1,0 +1,8 @@
+"""Steps: what a sketch grows by, a file for each kind."""
+
+from __future__ import annotations
+
+from . import control, elementwise, layers, lookup, movement, sizes, splice  # noqa: F401  (they fill the table)
+from .core import STEPS, Step, grow, step
+
+__all__ = ["STEPS", "Step", "grow", "step"]
