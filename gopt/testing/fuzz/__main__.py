@@ -7,7 +7,10 @@ import itertools
 import sys
 from pathlib import Path
 
-from .session import fuzz
+from .session import Tally, fuzz
+
+_OFTEN = 500
+"""Seeds between two lines of progress."""
 
 
 def main() -> int:
@@ -27,7 +30,11 @@ def main() -> int:
     def tell(text: str) -> None:
         print(text, flush=True)
 
-    tally = fuzz(seeds, given.seconds, not given.raw, given.corpus, tell)
+    def progress(tally: Tally) -> None:
+        if tally.drawn % _OFTEN == 0:
+            print(tally.summary(), file=sys.stderr, flush=True)
+
+    tally = fuzz(seeds, given.seconds, not given.raw, given.corpus, tell, progress)
     if given.rules:
         for name, count in sorted(tally.rules.items()):
             print(f"{count:8} {name}")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import prod
 
 import numpy as np
 
 from ...analysis import forget, infer
+from ...errors import GoptError
 from ...frontends.onnx import to_bytes
-from ...ir import Array, Declared, DType, TensorType, Value
+from ...ir import Array, Declared, DType, TensorType, Value, dtype_of
+from ..mutations import LARGE, LAST, MUTATIONS, Draft
 from ..plans import Rng, Shape, pick
 from ..values import feed
 from .kernels import OPSETS
@@ -42,6 +45,8 @@ def draw(seed: int) -> Case | None:
     _export(sketch)
     if not sketch.graph.outputs:
         return None
+    if rng.random() < 0.4 and not _mutate(sketch, pick(rng, [1, 1, 2, 3])):
+        return None
     for value in [v for v in sketch.graph.inputs if not v.is_needed]:
         sketch.graph.remove_input(value)
         sketch.feeds.pop(value, None)
@@ -68,6 +73,34 @@ def _export(sketch: Sketch) -> None:
             sketch.export(value)
     if not sketch.graph.outputs and results:
         sketch.export(results[-1])
+
+
+_MUTATIONS = [m for m in MUTATIONS if m.name not in ("symbolic", "empty")]
+
+
+def _mutate(sketch: Sketch, count: int) -> bool:
+    """Change the model in so many places, as rules are tested; false if what came is no model."""
+    draft = Draft(sketch.model, {v: spec.shape for v, spec in sketch.feeds.items()}, special=sketch.nasty)
+    draft.given = {v: spec.data for v, spec in sketch.feeds.items() if spec.data is not None}
+    weights = np.array([m.weight for m in _MUTATIONS])
+    chosen = [str(n) for n in sketch.rng.choice([m.name for m in _MUTATIONS], count, p=weights / weights.sum())]
+    try:
+        for name in sorted(chosen, key=lambda n: n in LAST):
+            draft.apply(name, sketch.rng)
+    except (GoptError, ValueError, KeyError, TypeError, ArithmeticError, AssertionError):
+        return False
+    if any(prod(dims) > LARGE for dims in draft.sizes.values()):
+        return False
+    for value in sketch.graph.inputs:
+        type_ = value.declared.type if value.declared is not None else None
+        if not isinstance(type_, TensorType):
+            return False
+        old, dims = sketch.feeds.get(value), draft.sizes[value]
+        data = draft.given.get(value)
+        if old is None or old.shape != dims or old.dtype is not type_.dtype:
+            fits = data is not None and data.shape == dims and dtype_of(data) is type_.dtype
+            sketch.feeds[value] = Feed(type_.dtype, dims, data=data if fits else None)
+    return True
 
 
 def _name_dims(sketch: Sketch, rng: Rng) -> dict[str, int]:

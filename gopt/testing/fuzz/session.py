@@ -106,6 +106,7 @@ def fuzz(
     small: bool = True,
     corpus: Path | None = None,
     tell: Tell = print,
+    progress: Callable[[Tally], None] | None = None,
 ) -> Tally:
     """Look at the cases of some seeds.
 
@@ -115,11 +116,14 @@ def fuzz(
         small: make failures small.
         corpus: folder in which failures are kept.
         tell: told of each failure.
+        progress: shown the tally before each seed.
     """
     tally, end = Tally(), None if seconds is None else monotonic() + seconds
     for seed in seeds:
         if end is not None and monotonic() > end:
             break
+        if progress is not None:
+            progress(tally)
         tally.drawn += 1
         case = draw(seed)
         if case is None:
