@@ -11,9 +11,9 @@ from typing import Any
 from .. import backends
 from ..analysis import infer
 from ..backends import Blocker, Target, Verdict
-from ..errors import MissingComponentError, UsageError
+from ..errors import GoptError, MissingComponentError, UsageError
 from ..frontends import onnx as frontend
-from ..ir import Model
+from ..ir import Model, TensorType, Value
 from .job import Passes, Result
 
 SECONDS = 600.0
@@ -63,6 +63,8 @@ def check(
     level = _possible(chosen, level)
     loaded = frontend.load(model)
     infer(loaded)
+    if level != chosen.levels[0] and any(not _is_fixed(v) for v in loaded.graph.inputs):
+        chosen.cases = _cases(Path(model))
     return _prove(chosen, loaded, Path(model), level, target_timeout)
 
 
@@ -105,9 +107,27 @@ def make(
     written = folder / f"{source.stem}.onnx"
     result = run(source, chosen.pipeline() if passes is None else passes, output=written, **given)
     infer(result.model)
+    if result.verification is not None:
+        chosen.cases = result.verification.cases
     verdict = _prove(chosen, result.model, written, level, target_timeout)
     verdict.blockers = _traced(verdict.blockers, result)
     return Made(result, verdict, before, [written, *chosen.emit(result.model, folder)])
+
+
+def _is_fixed(value: Value) -> bool:
+    type_ = value.type
+    return isinstance(type_, TensorType) and type_.is_static
+
+
+def _cases(model: Path) -> tuple[Mapping[str, int], ...]:
+    """Sizes of dynamic dims at which a model runs; none if that cannot be found out here."""
+    from ..verify import Limits, Verifier
+
+    try:
+        with Verifier.start(model, limits=Limits(timeout=60)) as verifier:
+            return verifier.prepare().cases
+    except GoptError:
+        return ()
 
 
 def _prepare(folder: Path) -> None:

@@ -99,6 +99,8 @@ class Target(ABC):
         preset: name of the preset that makes models legal for it, without the @; "" if none is needed.
         levels: how far a model can be proved to fit, lowest first; the first asks gopt's own table alone.
         options: what `--target-option NAME=VALUE` takes, with a line of help each.
+        given: the options that were given.
+        cases: sizes of dynamic dims at which the model is known to run, the usual ones first; set by the caller.
     """
 
     name: ClassVar[str] = ""
@@ -114,6 +116,7 @@ class Target(ABC):
             UsageError: there is no such option.
         """
         self.given = dict(given or {})
+        self.cases: tuple[Mapping[str, int], ...] = ()
         if unknown := [name for name in self.given if name not in self.options]:
             known = ", ".join(self.options) or "none"
             raise UsageError(f"target {self.name} has no option {unknown[0]!r}; it has {known}")

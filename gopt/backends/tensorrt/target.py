@@ -2,25 +2,98 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
+from ...errors import UsageError
 from ...ir import Model
-from ..base import Blocker, Target
+from ..base import Blocker, Target, Verdict
 from ..support import Support, read_table
+from . import builder
+from .builder import Builder, Stage
+from .places import Places
+from .profiles import Profile, derive, parse_spans
+
+CAPABILITIES = ("SM75", "SM80", "SM86", "SM89", "SM120")
 
 
 class TensorRT(Target):
-    """What the three have in common."""
+    """What the three have in common.
+
+    Attributes:
+        major: version of the full package that judges; "" if TensorRT for RTX does.
+    """
 
     preset = "tensorrt"
     levels = ("static", "parsed", "built")
-    options: ClassVar[Mapping[str, str]] = {}
+    options: ClassVar[Mapping[str, str]] = {
+        "profile": "sizes of dynamic dims, joined by commas: batch=1:4:16 is smallest, usual, largest",
+        "capability": f"compute capabilities to build for, joined by +: {', '.join(CAPABILITIES)}; SM86 by default",
+    }
+    major: ClassVar[str] = ""
+
+    def __init__(self, given: Mapping[str, str] | None = None) -> None:
+        super().__init__(given)
+        self.spans = parse_spans([t for t in self.given.get("profile", "").split(",") if t.strip()])
+        self.capability = tuple(c for c in self.given.get("capability", "SM86").split("+") if c)
+        if unknown := [c for c in self.capability if c not in CAPABILITIES]:
+            raise UsageError(f"there is no capability {unknown[0]}; there are {', '.join(CAPABILITIES)}")
 
     def check(self, model: Model) -> list[Blocker]:
         """The ops of a model with inferred types that the target does not take."""
-        support = Support(read_table(__package__), self.name)
-        return list(support.check(model))
+        return list(Support(read_table(__package__), self.name).check(model))
+
+    def available(self) -> tuple[str, str]:
+        """How far a model can be taken here."""
+        return ("built", "") if builder.module_for(self.major) else ("static", builder.ADVICE)
+
+    def profile(self, model: Model) -> Profile:
+        """The profile by which a model is built."""
+        return derive(model, self.spans, self.cases)
+
+    def prove(self, model: Model, path: Path, level: str, timeout: float) -> Verdict:
+        """Let NVIDIA's parser and builder judge, after the table."""
+        found = super().prove(model, path, level, timeout)
+        if level == self.levels[0]:
+            return found
+        deadline = time.monotonic() + timeout
+        module = builder.module_for(self.major)
+        with Builder(module) as asked:
+            profile = self.profile(model) if level == "built" else Profile()
+            stages = self._ask(asked, path, level, profile, deadline)
+            failed_in_build = len(stages) > 1 and not stages[-1].ok
+            if failed_in_build and profile.fixed() != profile and not self.spans:
+                fixed = profile.fixed()
+                again = self._ask(asked, path, level, fixed, deadline)
+                if again[-1].ok:
+                    stages, profile = again, fixed
+            return self._verdict(found, level, stages, asked, profile, Places(model))
+
+    def _ask(self, asked: Builder, path: Path, level: str, profile: Profile, deadline: float) -> list[Stage]:
+        left = max(1.0, deadline - time.monotonic())
+        return asked.ask(path, level, profile=profile.shapes, capability=self.capability, timeout=left)
+
+    def _verdict(
+        self, table: Verdict, level: str, stages: list[Stage], asked: Builder, profile: Profile, places: Places
+    ) -> Verdict:
+        """What the stages say; the real tool is right where it and the table differ."""
+        facts: dict[str, Any] = {"tool": f"{asked.module} {asked.version}".strip()}
+        reached = "static" if not table.blockers else ""
+        blockers: list[Blocker] = []
+        for stage in stages:
+            facts.update({k if k != "seconds" else f"seconds {stage.name}": v for k, v in stage.facts.items()})
+            if stage.ok:
+                reached = stage.name
+            else:
+                blockers += [places.blocker(stage.name, error) for error in stage.errors]
+        if level == "built" and profile.symbols:
+            facts["profile"] = profile.as_dict()["symbols"]
+        if stages and stages[-1].ok:
+            return Verdict(reached, level, [], facts)
+        known = {b.node for b in blockers}
+        return Verdict(reached, level, blockers + [b for b in table.blockers if b.node not in known], facts)
 
 
 class TensorRT10(TensorRT):
@@ -28,6 +101,7 @@ class TensorRT10(TensorRT):
 
     name = "trt10"
     title = "TensorRT 10"
+    major = "10"
 
 
 class TensorRT11(TensorRT):
@@ -35,6 +109,7 @@ class TensorRT11(TensorRT):
 
     name = "trt11"
     title = "TensorRT 11"
+    major = "11"
 
 
 class TensorRTRTX(TensorRT):

@@ -1,0 +1,155 @@
+"""Optimization profiles by symbol: a dim has the same sizes in every input that it occurs in.
+
+An engine is built for ranges of its inputs' sizes: the smallest, the usual (for which it is tuned) and the largest
+shape of each input ("Working with Dynamic Shapes" of the TensorRT documentation).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ...errors import UsageError
+from ...ir import Model, Symbol, TensorType, Value
+from ...ir.expressions import evaluate, names_in
+
+Span = tuple[int, int, int]
+"""Smallest, usual and largest."""
+
+_NAMELESS = frozenset(("", "?", "-1", "None"))
+_SPAN = re.compile(r"(.+)=(\d+)(?::(\d+)(?::(\d+))?)?")
+_BATCH = re.compile(r"batch|(^|[^a-z])(bs?|n)($|[^a-z])", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Sizes of all symbols, and the shapes that follow.
+
+    Attributes:
+        symbols: name of a dim, or `input.axis` of a nameless one -> its sizes.
+        shapes: input with dynamic dims -> its smallest, usual and largest shape.
+        guessed: symbols whose sizes were neither given nor seen to work.
+    """
+
+    symbols: dict[str, Span] = field(default_factory=dict)
+    shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
+    guessed: tuple[str, ...] = ()
+
+    def fixed(self) -> Profile:
+        """The same with every size as it usually is."""
+        symbols = {name: (usual, usual, usual) for name, (_, usual, _) in self.symbols.items()}
+        shapes = {name: (usual, usual, usual) for name, (_, usual, _) in self.shapes.items()}
+        return Profile(symbols, shapes, self.guessed)
+
+    def as_dict(self) -> dict[str, object]:
+        """In plain types, as the profile's file has it."""
+        spans = {n: dict(zip(("min", "opt", "max"), span)) for n, span in self.symbols.items()}
+        shapes = {
+            n: {"min": list(low), "opt": list(usual), "max": list(high)}
+            for n, (low, usual, high) in self.shapes.items()
+        }
+        return {"symbols": spans, "inputs": shapes}
+
+
+def derive(model: Model, given: Mapping[str, Span], seen: Sequence[Mapping[str, int]] = ()) -> Profile:
+    """The profile of a model.
+
+    Args:
+        model: its inputs' declared types count.
+        given: sizes that were asked for.
+        seen: sizes at which the model is known to run, the usual ones first.
+
+    Raises:
+        UsageError: a symbol that was given sizes does not occur.
+    """
+    variables = list(dict.fromkeys(name for value, axis, dim in _open(model) for name in _names(value, axis, dim)))
+    if unknown := [name for name in given if name not in variables]:
+        there = ", ".join(variables) or "none"
+        raise UsageError(f"--profile: the model has no dynamic dim {unknown[0]!r}; it has {there}")
+    symbols: dict[str, Span] = {}
+    guessed = []
+    for name in variables:
+        sizes = [case[name] for case in seen if name in case]
+        if name in given:
+            symbols[name] = given[name]
+        elif sizes:
+            symbols[name] = (min(sizes), sizes[0], max(sizes))
+        else:
+            symbols[name] = _guess(model, name)
+            guessed.append(name)
+    shapes = {}
+    for value in dict.fromkeys(value for value, _, _ in _open(model)):
+        low, usual, high = ({n: span[k] for n, span in symbols.items()} for k in range(3))
+        shapes[value.name] = (_shape(value, low), _shape(value, usual), _shape(value, high))
+    return Profile(symbols, shapes, tuple(guessed))
+
+
+def parse_spans(texts: Sequence[str]) -> dict[str, Span]:
+    """`batch=1:4:16`, `batch=4` (one size) or `batch=1:16` (tuned for the largest), by name.
+
+    Raises:
+        UsageError: a text is not of that form, or its sizes do not grow.
+    """
+    found: dict[str, Span] = {}
+    for text in texts:
+        match = _SPAN.fullmatch(text.strip())
+        if match is None:
+            raise UsageError(f"--profile: {text!r} is not NAME=SMALLEST:USUAL:LARGEST")
+        sizes = [int(n) for n in match.groups()[1:] if n is not None]
+        span = (sizes[0], sizes[1] if len(sizes) > 2 else sizes[-1], sizes[-1])
+        if not 0 <= span[0] <= span[1] <= span[2] or span[2] < 1:
+            raise UsageError(f"--profile: the sizes of {text!r} do not grow")
+        if found.setdefault(match[1], span) != span:
+            raise UsageError(f"--profile: {match[1]} is given twice")
+    return found
+
+
+def declared(value: Value) -> TensorType | None:
+    """The type of an input as the model declares it."""
+    type_ = value.declared.type if value.declared is not None else value.type
+    return type_ if isinstance(type_, TensorType) else None
+
+
+def _open(model: Model) -> Iterator[tuple[Value, int, Symbol]]:
+    """The dims of inputs whose size is open."""
+    for value in model.graph.inputs:
+        type_ = declared(value)
+        for axis, dim in enumerate((type_.shape if type_ is not None else None) or ()):
+            if isinstance(dim, Symbol) or dim < 0:
+                yield value, axis, dim if isinstance(dim, Symbol) else Symbol()
+
+
+def _names(value: Value, axis: int, dim: Symbol) -> list[str]:
+    return [f"{value.name}.{axis}"] if dim.name in _NAMELESS else names_in(dim.name)
+
+
+def _shape(value: Value, known: Mapping[str, int]) -> tuple[int, ...]:
+    type_ = declared(value)
+    assert type_ is not None
+    assert type_.shape is not None
+    dims = []
+    for axis, dim in enumerate(type_.shape):
+        if isinstance(dim, int) and dim >= 0:
+            dims.append(dim)
+        elif isinstance(dim, Symbol) and dim.name not in _NAMELESS:
+            dims.append(evaluate(dim.name, known))
+        else:
+            dims.append(known[f"{value.name}.{axis}"])
+    return tuple(dims)
+
+
+def _guess(model: Model, name: str) -> Span:
+    """Sizes for a dim of which nothing is known but its name and place."""
+    if _BATCH.search(name) and not name.rpartition(".")[2].isdigit():
+        return 1, 1, 8
+    for value, axis, dim in _open(model):
+        if name not in _names(value, axis, dim):
+            continue
+        type_ = declared(value)
+        rank = len(type_.shape or ()) if type_ is not None else 0
+        if axis == 0 and rank > 1:
+            return 1, 1, 8
+        if rank >= 4:
+            return 64, 224, 640
+    return 1, 128, 512
