@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ...ir import Graph, Role, TensorType, Type, Value
+from ...ir import Dim, Graph, Role, Symbol, TensorType, Type, Value
 from ..wire import Chunks, bytes_field
 from .graphs import INITIALIZER, INPUT, NAME, NODE, OUTPUT, SPARSE, VALUE_INFO
 from .nodewriter import NodeEncoder, is_node
 from .notes import GraphNote, InitializerNote, ModelNote, Rest
 from .tensors import SparseTensor
 from .tensorwriter import encode_sparse
-from .types import FileDeclared, declared_name, encode_declared, renamed
+from .types import FileDeclared, TypeReader, declared_name, encode_declared, renamed
 
 
 class Encoder(NodeEncoder):
@@ -140,10 +140,28 @@ def _outputs(graph: Graph, note: GraphNote | None) -> Iterator[bytes]:
             yield known[index][1]
         elif value.name in by_name:
             yield by_name[value.name]
-        elif same_count and graph.owner is not None:  # a body's outputs go by their places
-            yield renamed(known[index][1], value.name)
+        elif same_count and graph.owner is not None and _may_be(known[index][1], value.type):
+            yield renamed(known[index][1], value.name)  # a body's outputs go by their places
         else:
             yield encode_declared(value.name, declared, type_of(value))
+
+
+def _may_be(raw: bytes, type_: Type | None) -> bool:
+    """True unless what a declaration says is not so of a value of that type: a pass may have put another there."""
+    said = TypeReader(Symbol).type_of(raw)
+    if not isinstance(said, TensorType) or not isinstance(type_, TensorType):
+        return True
+    if said.dtype is not type_.dtype or None in (said.shape, type_.shape):
+        return said.dtype is type_.dtype
+    assert said.shape is not None
+    assert type_.shape is not None
+    return len(said.shape) == len(type_.shape) and all(map(_is_one_size, said.shape, type_.shape))
+
+
+def _is_one_size(said: Dim, found: Dim) -> bool:
+    if isinstance(said, Symbol) and isinstance(found, Symbol):
+        return not said.name or not found.name or said.name == found.name
+    return isinstance(said, Symbol) or isinstance(found, Symbol) or said == found
 
 
 def infos(graph: Graph) -> Iterator[bytes]:

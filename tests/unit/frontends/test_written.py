@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.parser
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from gopt.analysis import infer
 from gopt.frontends.onnx import load, to_bytes, to_proto
 from gopt.ir import ArrayTensor, Attr, Declared, DType, Function, Graph, Model, Op, Role, Symbol, TensorType, Value
 from gopt.ir.check import check
@@ -309,6 +311,25 @@ def test_a_renamed_or_replaced_outer_value() -> None:
     for attribute in proto.graph.node[0].attribute:
         attribute.g.node[0].input[0] = "x"
     expected(proto, model)
+
+
+def test_an_output_of_a_body_that_is_of_another_type() -> None:
+    """It was declared as what stood in its place, which no checker took."""
+    text = """<ir_version: 8, opset_import: ["" : 18]>
+        g (bool c, float[2,3] x) => (float[3] y) {
+          y = If (c) <then_branch = t () => (float[3] a) { s = Neg(x) a = ReduceSum<keepdims = 0>(s, axes) },
+            else_branch = e () => (float[3] b) { r = Abs(x) b = ReduceSum<keepdims = 0>(r, axes) }>
+        }"""
+    proto = onnx.parser.parse_model(text.replace("g (bool c", "g (int64[1] axes, bool c"))
+    model = load(proto)
+    infer(model)
+    (op,) = model.graph.ops
+    for body in op.bodies:
+        body.set_output(0, body.ops[0].result)
+        body.remove(body.ops[1])
+    for attr in to_proto(model).graph.node[0].attribute:
+        (output,) = attr.g.output
+        assert [d.dim_value for d in output.type.tensor_type.shape.dim] == [2, 3]
 
 
 def test_constants_of_functions_are_nodes() -> None:
