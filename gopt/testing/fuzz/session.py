@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import numpy as np
 from ...frontends.onnx import load
 from ...ir.printer import to_text
 from .blame import Blame, blame
+from .corpus import keep
 from .finish import Case, draw
 from .oracle import Failure, Oracle
 from .pipelines import plan
@@ -135,7 +135,7 @@ def fuzz(
         tally.found.append(found)
         tell(str(found))
         if corpus is not None:
-            keep(found, corpus)
+            keep(found.case, found.failure, corpus, "" if found.blame is None else found.blame.rule)
     return tally
 
 
@@ -145,20 +145,6 @@ def settle(case: Case, failure: Failure, small: bool = True) -> Found:
         case, failure = shrink(case, failure)
     oracle = Oracle.of(case)
     return Found(case, failure, None if oracle is None else blame(oracle, failure))
-
-
-def keep(found: Found, corpus: Path) -> Path:
-    """Write a failure into a folder, as text that `parse` reads, with what belongs to it as comments."""
-    corpus.mkdir(parents=True, exist_ok=True)
-    guilty = found.blame.rule if found.blame is not None else found.failure.kind.replace(" ", "-")
-    path = corpus / f"{guilty}-{zlib.crc32(found.case.data):08x}.onnxtxt"
-    head = [f"seed: {found.case.seed}", f"pipeline: {found.failure.pipeline}", f"exact: {int(found.failure.exact)}"]
-    head += [f"failure: {' '.join(str(found.failure).split())}"]
-    for inputs in found.case.feeds:
-        head += [f"input: {name} = {_shown(array)}" for name, array in inputs.items()]
-    text = "".join(f"# {line}\n" for line in head) + to_text(load(found.case.data), elide=None)
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 def _indented(text: str) -> list[str]:
