@@ -31,8 +31,8 @@ def blend(
 ) -> Value:
     """Cast(m) * a + Cast(Not(m)) * b -> Where(m, a, b), for a boolean m
 
-    Also with 1 - Cast(m) for the opposite mask, and with Where(m, a, 0) for a product; at least one of the products has
-    no other use. So exporters write a choice of floats for runtimes without it. Equal unless NaN or an infinity stands
+    Applies to floats, if at least one of the products has no other use; also with 1 - Cast(m) for the opposite mask,
+    and with Where(m, a, 0) for a product. So exporters write a choice of floats for runtimes without it. Equal unless NaN or an infinity stands
     where it is not chosen; but for the sign of zero.
     """
     if rw.dtype(m) is not DType.BOOL or rw.dtype(rw.root.result) not in _CHOSEN:

@@ -56,7 +56,7 @@ def zero_state(rw: Rewriter) -> tuple[Value | None, ...]:
 def zero_bias(rw: Rewriter) -> tuple[Value | None, ...]:
     """LSTM(x, w, r, B=0) -> LSTM(x, w, r), likewise GRU and RNN
 
-    Equal but for the sign of zero.
+    Applies to a bias of zeros throughout. Equal but for the sign of zero.
     """
     return _without(rw, (_BIAS,), "")
 
@@ -72,7 +72,7 @@ def zero_bias(rw: Rewriter) -> tuple[Value | None, ...]:
 def zero_peepholes(rw: Rewriter) -> tuple[Value | None, ...]:
     """LSTM(x, ..., P=0) -> LSTM(x, ...)
 
-    Equal unless the cell's state is infinite or NaN; but for the sign of zero.
+    Applies to peepholes of zeros throughout. Equal unless the cell's state is infinite or NaN; but for the sign of zero.
     """
     return _without(rw, (_PEEPHOLES,), "")
 

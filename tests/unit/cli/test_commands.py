@@ -86,11 +86,11 @@ def test_bisect_finds_the_guilty_rewrite(cli: Cli, model: Path, wrong: Path) -> 
 def test_explain_tells_the_story_of_a_node(cli: Cli, model: Path) -> None:
     everything = cli("explain", model)
     assert everything.status == 0, everything.err
-    assert "3 rewrites" in everything.out
+    assert "4 rewrites" in everything.out
     gone = cli("explain", model, "copy", "--json").json
     assert len(gone["entries"]) == 1
     assert "is gone" in gone["story"][0]
-    assert "not touched" in cli("explain", model, "gate").out
+    assert "not touched" in cli("explain", model, "act").out
     unknown = cli("explain", model, "cpoy")
     assert unknown.status == 2
     assert "copy" in unknown.err
