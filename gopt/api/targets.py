@@ -28,12 +28,14 @@ class Made:
         verdict: what the target says of the model that came out.
         before: what stood in the way of the model that went in, by the target's table.
         files: all that was written.
+        settled: dynamic dims that were fixed, because the target could not take the model otherwise.
     """
 
     result: Result
     verdict: Verdict
     before: list[Blocker]
     files: list[Path] = field(default_factory=list)
+    settled: dict[str, int] = field(default_factory=dict)
 
 
 def check(
@@ -77,6 +79,7 @@ def make(
     output: str | os.PathLike[str] | None = None,
     level: str = "",
     target_timeout: float = SECONDS,
+    settle: bool = True,
     **given: Any,
 ) -> Made:
     """Make a model fit a target: run its preset, write what it wants, and ask its tools.
@@ -89,6 +92,7 @@ def make(
         output: the folder for all that is written; it is made if it is not there.
         level: how far to prove the result.
         target_timeout: seconds for the target's own tools.
+        settle: fix dynamic dims at the sizes that blockers name, where nothing else helps.
         given: further arguments of `gopt.run`.
 
     Raises:
@@ -105,13 +109,27 @@ def make(
     folder = source.with_name(f"{source.stem}.{chosen.name}") if output is None else Path(output)
     _prepare(folder)
     written = folder / f"{source.stem}.onnx"
-    result = run(source, chosen.pipeline() if passes is None else passes, output=written, **given)
+    wanted = chosen.pipeline() if passes is None else passes
+    result = run(source, wanted, output=written, **given)
     infer(result.model)
+    settled = dict(pair for b in chosen.check(result.model) for pair in b.settle)
+    if settled and settle:
+        result = run(source, _at(wanted, settled), output=written, **given)
+        infer(result.model)
     if result.verification is not None:
         chosen.cases = result.verification.cases
     verdict = _prove(chosen, result.model, written, level, target_timeout)
     verdict.blockers = _traced(verdict.blockers, result)
-    return Made(result, verdict, before, [written, *chosen.emit(result.model, folder)])
+    return Made(result, verdict, before, [written, *chosen.emit(result.model, folder)], settled if settle else {})
+
+
+def _at(passes: Passes, sizes: Mapping[str, int]) -> Passes:
+    """The pipeline with dims fixed in front."""
+    from ..passes.shape.declare import Declare
+    from ..passes.shape.fix import Fix
+
+    fixed = Fix(dim=tuple(f"{name}={size}" for name, size in sizes.items()))
+    return [fixed, *([passes] if isinstance(passes, str) else passes), Declare()]  # type: ignore[misc]
 
 
 def _is_fixed(value: Value) -> bool:

@@ -30,6 +30,7 @@ class Blocker:
         evidence: "documented" (the vendor says so), "measured" (the real tool refused it), or "reported" (it refused
             this very op just now).
         origin: names of the nodes of the input model that the op came from, where that is another model.
+        settle: dynamic dims, and the sizes at which it would be no blocker any more.
     """
 
     node: str
@@ -40,6 +41,7 @@ class Blocker:
     hint: str = ""
     evidence: str = "documented"
     origin: tuple[str, ...] = ()
+    settle: tuple[tuple[str, int], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The same in plain types."""
@@ -52,6 +54,7 @@ class Blocker:
             "hint": self.hint,
             "evidence": self.evidence,
             "origin": list(self.origin),
+            "settle": dict(self.settle),
         }
 
 

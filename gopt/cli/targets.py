@@ -73,6 +73,9 @@ def lines(made: Made, target: str) -> Iterator[str]:
     yield ""
     yield f"  before: {_count(made.before)} for {target}; after: {summary(target, made.verdict)}"
     yield from blocker_lines(made.verdict.blockers)
+    if made.settled:
+        sizes = ", ".join(f"{name}={size}" for name, size in made.settled.items())
+        yield printable(f"  made for {sizes} alone: the target does not take these dims as dynamic ones here")
     if made.verdict.missing:
         yield f"  {made.verdict.missing}"
     yield from ("  wrote " + printable(str(path)) for path in made.files)
@@ -86,6 +89,7 @@ def as_data(made: Made, target: str) -> dict[str, Any]:
     """The same in plain types."""
     return {
         "target": target,
+        "settled": made.settled,
         "before": [b.as_dict() for b in made.before],
         **made.verdict.as_dict(),
         "files": [str(path) for path in made.files],

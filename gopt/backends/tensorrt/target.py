@@ -13,6 +13,7 @@ from ..base import Blocker, Target, Verdict
 from ..support import Support, read_table
 from . import builder
 from .builder import Builder, Stage
+from .forms import examine
 from .places import Places
 from .profiles import Profile, derive, parse_spans
 
@@ -43,7 +44,7 @@ class TensorRT(Target):
 
     def check(self, model: Model) -> list[Blocker]:
         """The ops of a model with inferred types that the target does not take."""
-        return list(Support(read_table(__package__), self.name).check(model))
+        return [*examine(model), *Support(read_table(__package__), self.name).check(model)]
 
     def available(self) -> tuple[str, str]:
         """How far a model can be taken here."""

@@ -1,6 +1,6 @@
 """Runs in a process of its own: NVIDIA's parser and builder take a model, or say why not.
 
-Needs the standard library and TensorRT alone, so that any interpreter that has TensorRT can run it: `worker.py FD` reads
+Needs the standard library and TensorRT alone, so that any interpreter that has it can run it: `worker.py FD` reads
 a job per line on stdin (JSON) and writes one or more events, a line each, to the file descriptor FD. A job:
 
     model       path of the ONNX file

@@ -1,0 +1,110 @@
+"""What TensorRT demands of the form of a model that no row of a table says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ... import ops
+from ...ir import Graph, Model, Op, Symbol, TensorType, Value
+from ..base import Blocker, kind
+
+_PLACEHOLDERS = (b"\x12\x01?", b"\x12\x02-1", b"\x12\x04None")
+
+
+def examine(model: Model) -> Iterator[Blocker]:
+    """What is in the way of a model beside the operators that it has."""
+    yield from _names(model)
+    for graph in model.graphs():
+        for op in graph.ops:
+            look = _FORMS.get(op.op_type) if not op.domain else None
+            if look is not None:
+                yield from look(op)
+
+
+def _names(model: Model) -> Iterator[Blocker]:
+    """Dims called "?" throughout, which TensorRT holds for one and the same size."""
+    count = 0
+    for value in model.graph.inputs:
+        raw = None if value.declared is None else value.declared.raw
+        count += sum(raw.count(name) for name in _PLACEHOLDERS) if raw else 0
+    if count > 1:
+        reason = f'{count} dims of inputs have one name that stands for no name ("?"), and would have to be equal'
+        yield Blocker("", "", "form", reason, "lower.dims", evidence="measured")
+
+
+def _squeeze(op: Op) -> Iterator[Blocker]:
+    if ops.has_operand(op, "axes"):
+        return
+    type_ = _type(ops.operands(op)[0])
+    if type_ is None or type_.shape is None:
+        yield _form(op, "without axes, of an operand of unknown rank", "lower.squeeze")
+        return
+    open_ = [(axis, dim) for axis, dim in enumerate(type_.shape) if isinstance(dim, Symbol) and dim.least < 2]
+    if open_:
+        names = ", ".join(dim.name or f"of axis {axis}" for axis, dim in open_)
+        settle = tuple((dim.name, 1) for _, dim in open_ if dim.name)
+        hint = " ".join(f"--dim {name}=1" for name, _ in settle)
+        reason = f"without axes: the rank of the result depends on whether dim {names} is 1"
+        yield _form(op, reason, "lower.squeeze", hint, settle)
+
+
+def _if(op: Op) -> Iterator[Blocker]:
+    condition = op.input(0)
+    if condition is not None and condition.const is not None:
+        return
+    branches = [b for b in op.bodies if isinstance(b, Graph)]
+    if len(branches) != 2:
+        return
+    for place, (a, b) in enumerate(zip(branches[0].outputs, branches[1].outputs)):
+        ta, tb = _type(a), _type(b)
+        if ta is None or tb is None or ta.rank is None or tb.rank is None or ta.rank == tb.rank:
+            continue
+        reason = f"result {place} has {tb.rank} dims in one branch and {ta.rank} in the other"
+        yield _form(op, reason, "inline.branches", "a frozen input or fixed dim may decide it")
+
+
+def _loop(op: Op) -> Iterator[Blocker]:
+    body = op.bodies[0] if op.bodies else None
+    if body is None:
+        return
+    carried = len(op.inputs) - 2
+    stacked = [v for v in op.outputs[carried:] if v is not None and v.is_needed]
+    if stacked and (op.input(0) is None):
+        yield _form(op, "stacked results without a trip count", "lower.loops.trip_count")
+    for k in range(carried):
+        before, after = _type(op.input(2 + k)), _type(body.outputs[1 + k])
+        if before is None or after is None or before.shape is None or after.shape is None:
+            continue
+        if len(before.shape) != len(after.shape) or any(
+            isinstance(a, int) and isinstance(b, int) and a != b for a, b in zip(before.shape, after.shape)
+        ):
+            yield _form(
+                op, f"carried value {k} does not keep its shape", "", "the shape must be the same in every turn"
+            )
+
+
+def _quantize(op: Op) -> Iterator[Blocker]:
+    zero = op.input(2)
+    if zero is None:
+        return
+    if zero.const is None:
+        yield _form(op, "the zero point is not constant", "lower.quantized")
+    elif zero.const.dtype.is_integer and bool(zero.const.numpy().any()):
+        yield _form(op, "the zero point is not 0", "lower.quantized")
+
+
+def _form(op: Op, reason: str, remedy: str, hint: str = "", settle: tuple[tuple[str, int], ...] = ()) -> Blocker:
+    return Blocker(op.label, kind(op), "form", reason, remedy, hint, "measured", settle=settle)
+
+
+def _type(value: Value | None) -> TensorType | None:
+    return value.type if value is not None and isinstance(value.type, TensorType) else None
+
+
+_FORMS = {
+    "DequantizeLinear": _quantize,
+    "If": _if,
+    "Loop": _loop,
+    "QuantizeLinear": _quantize,
+    "Squeeze": _squeeze,
+}

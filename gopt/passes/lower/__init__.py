@@ -1,0 +1,5 @@
+"""Lowering: what compilers for devices do not take, said by what they take. No part of @default: nothing gets faster."""
+
+from __future__ import annotations
+
+MODULES = ("dims", "squeeze", "loops")
