@@ -13,7 +13,8 @@ from ..analysis import infer
 from ..backends import Blocker, Target, Verdict
 from ..errors import GoptError, MissingComponentError, UsageError
 from ..frontends import onnx as frontend
-from ..ir import Model, TensorType, Value
+from ..ir import Model, TensorType
+from ..passes import Pass, as_pipeline
 from .job import Passes, Result
 
 SECONDS = 600.0
@@ -62,11 +63,12 @@ def check(
         ResourceError: the time was up.
     """
     chosen = backends.target(target, options) if isinstance(target, str) else target
-    level = _possible(chosen, level)
+    level = possible(chosen, level)
     loaded = frontend.load(model)
     infer(loaded)
-    if level != chosen.levels[0] and any(not _is_fixed(v) for v in loaded.graph.inputs):
-        chosen.cases = _cases(Path(model))
+    if level != chosen.levels[0]:
+        chosen.cases = cases_of(loaded, Path(model))
+    _introduce(chosen, Path(model), loaded, None, ())
     return _prove(chosen, loaded, Path(model), level, target_timeout)
 
 
@@ -101,7 +103,7 @@ def make(
     from . import run
 
     chosen = backends.target(target, options) if isinstance(target, str) else target
-    level = _possible(chosen, level)
+    level = possible(chosen, level)
     source = Path(model)
     original = frontend.load(source)
     infer(original)
@@ -118,6 +120,7 @@ def make(
         infer(result.model)
     if result.verification is not None:
         chosen.cases = result.verification.cases
+    _introduce(chosen, source, original, given.get("inputs"), wanted)
     verdict = _prove(chosen, result.model, written, level, target_timeout)
     verdict.blockers = _traced(verdict.blockers, result)
     return Made(result, verdict, before, [written, *chosen.emit(result.model, folder)], settled if settle else {})
@@ -132,17 +135,26 @@ def _at(passes: Passes, sizes: Mapping[str, int]) -> Passes:
     return [fixed, *([passes] if isinstance(passes, str) else passes), Declare()]  # type: ignore[misc]
 
 
-def _is_fixed(value: Value) -> bool:
-    type_ = value.type
-    return isinstance(type_, TensorType) and type_.is_static
+def _introduce(target: Target, source: Path, original: Model, inputs: Mapping[str, Any] | None, passes: Passes) -> None:
+    """Let a target know the model that was given, and how to learn what it computes."""
+    from .samples import reference
+
+    given: dict[str, Any] = dict(inputs or {})
+    for member in as_pipeline(passes).members:
+        if isinstance(member, Pass):
+            given |= member.pins(original).values
+    target.meet(source, original, lambda sizes: reference(source, sizes, given))
 
 
-def _cases(model: Path) -> tuple[Mapping[str, int], ...]:
-    """Sizes of dynamic dims at which a model runs; none if that cannot be found out here."""
+def cases_of(model: Model, path: Path) -> tuple[Mapping[str, int], ...]:
+    """Sizes of dynamic dims at which a model runs; none if it has no such dims, or that cannot be found out here."""
+    types = [value.type for value in model.graph.inputs]
+    if all(isinstance(t, TensorType) and t.is_static for t in types):
+        return ()
     from ..verify import Limits, Verifier
 
     try:
-        with Verifier.start(model, limits=Limits(timeout=60)) as verifier:
+        with Verifier.start(path, limits=Limits(timeout=60)) as verifier:
             return verifier.prepare().cases
     except GoptError:
         return ()
@@ -156,7 +168,7 @@ def _prepare(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
 
 
-def _possible(target: Target, level: str) -> str:
+def possible(target: Target, level: str) -> str:
     """The level to try.
 
     Raises:

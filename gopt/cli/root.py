@@ -16,6 +16,7 @@ COMMANDS = {
     "inspect": ("inspect", "Show what a model consists of."),
     "compare": ("compare", "Compare two models: their structure and their numbers."),
     "check": ("check", "Tell what of a model a target does not take."),
+    "reduce": ("reduce", "Find the smallest part of a model that a target refuses."),
     "set-batch": ("set_batch", "Change the batch size of a model."),
     "opset": ("opset", "Tell what another opset takes of a model."),
     "bisect": ("bisect", "Find the rewrite that breaks a model."),

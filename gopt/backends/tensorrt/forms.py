@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ... import ops
-from ...ir import Graph, Model, Op, Symbol, TensorType, Value
+from ...ir import Model, Op, Role, Symbol, TensorType, Value
 from ..base import Blocker, kind
 
 _PLACEHOLDERS = (b"\x12\x01?", b"\x12\x02-1", b"\x12\x04None")
@@ -52,15 +52,43 @@ def _if(op: Op) -> Iterator[Blocker]:
     condition = op.input(0)
     if condition is not None and condition.const is not None:
         return
-    branches = [b for b in op.bodies if isinstance(b, Graph)]
+    branches = op.bodies
     if len(branches) != 2:
         return
+    loops = [inner for branch in branches for graph in branch.walk() for inner in graph.ops if inner.op_type in _LOOPS]
+    if loops:
+        reason = f"{loops[0].label} is a loop inside of a branch"
+        yield _form(op, reason, "", f"decide the branch: {_freezing(condition)}")
     for place, (a, b) in enumerate(zip(branches[0].outputs, branches[1].outputs)):
         ta, tb = _type(a), _type(b)
         if ta is None or tb is None or ta.rank is None or tb.rank is None or ta.rank == tb.rank:
             continue
         reason = f"result {place} has {tb.rank} dims in one branch and {ta.rank} in the other"
         yield _form(op, reason, "inline.branches", "a frozen input or fixed dim may decide it")
+
+
+_LOOPS = frozenset(("GRU", "LSTM", "Loop", "RNN", "Scan"))
+
+
+def _freezing(condition: Value | None) -> str:
+    """How somebody may decide a condition: by a constant in the place of the input that it is computed from."""
+    inputs: dict[Value, None] = {}
+    constants: list[str] = []
+    todo = [condition]
+    for _ in range(20):
+        value = todo.pop() if todo else None
+        if value is None:
+            continue
+        value = value.outer
+        op = value.producer
+        if value.role is Role.INPUT:
+            inputs[value] = None
+        elif value.const is not None and value.const.size == 1:
+            constants.append(str(value.const.item()))
+        elif op is not None:
+            todo += op.inputs
+    example = constants[0] if len(constants) == 1 else "VALUE"
+    return " ".join(f"--freeze {v.name}={example}" for v in inputs) or "fix the dims or inputs that it depends on"
 
 
 def _loop(op: Op) -> Iterator[Blocker]:

@@ -1,4 +1,4 @@
-"""Lowering: what compilers for devices do not take, said by what they take. No part of @default: nothing gets faster."""
+"""Lowering: what compilers for devices do not take, said by what they take. No part of @default."""
 
 from __future__ import annotations
 
