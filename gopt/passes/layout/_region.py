@@ -18,7 +18,7 @@ from ._orders import Perm, Way, moves_nothing, way_of
 from ._orders.cut import FAR, Network
 from ._orders.perms import shape_of
 
-STAGES = (32, 128, 512, 2048)
+STAGES = (8, 32, 128, 512, 2048)
 """Ops up to which a region grows before its price is asked for; what lies beyond the last stays as it is."""
 
 
