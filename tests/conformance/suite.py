@@ -12,7 +12,7 @@ from gopt.frontends.onnx import to_bytes
 
 from .cases import Case, verdict
 
-PIPELINES = ("@default", "inline", "fold", "clean", "fuse")
+PIPELINES = ("@default", "inline", "fold", "clean", "layout", "fuse")
 
 
 @dataclass

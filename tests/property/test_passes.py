@@ -15,7 +15,7 @@ from gopt.rewrite import Numerics
 from gopt.testing.check import difference, run
 from tests.property.graphs import models
 
-FAMILIES = ("inline", "fold", "clean", "fuse")
+FAMILIES = ("inline", "fold", "clean", "layout", "fuse")
 EXAMPLES = settings(
     max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
 )
