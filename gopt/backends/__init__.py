@@ -16,6 +16,7 @@ TARGETS: dict[str, str] = {
     "trt10": "tensorrt",
     "trt11": "tensorrt",
     "trt-rtx": "tensorrt",
+    "rknn": "rknn",
 }
 """Name of a target -> module in this package whose `targets` dict holds its class under that name."""
 

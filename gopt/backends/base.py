@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ..errors import UsageError
-from ..ir import Model, Op
+from ..ir import Array, Model, Op
 
+Sampler = Callable[[Mapping[str, tuple[int, ...]]], "tuple[dict[str, Array], dict[str, Array]] | None"]
 STATIC = "static"
 """The lowest level of every target: only gopt's own table was asked."""
 
@@ -135,6 +136,15 @@ class Target(ABC):
     def available(self) -> tuple[str, str]:
         """The highest level that can be tried on this machine, and what to do to get beyond it ("" at the top)."""
         return self.levels[0], ""
+
+    def meet(self, path: Path, model: Model, sampler: Sampler) -> None:
+        """Be told of the model that a person gave, before `prove`; for targets that look at both, or at numbers.
+
+        Args:
+            path: the file.
+            model: what it holds, with inferred types.
+            sampler: takes sizes of its inputs by name; gives inputs by name and what it computes from them, or None.
+        """
 
     def prove(self, model: Model, path: Path, level: str, timeout: float) -> Verdict:
         """Ask the real tool how far it takes a model.

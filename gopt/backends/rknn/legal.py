@@ -1,0 +1,116 @@
+"""What stands between a model and the toolkit, by gopt's tables: it is not started for what it would refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...ir import DType, Graph, Model, Op, TensorType, Value
+from ..base import Blocker, kind
+from ..support import Support, read_table
+from . import placement
+from .placement import FAILS, NONE, REFUSED
+from .platforms import OPSETS, Platform
+
+# Types that inputs and outputs may have: others abort the toolkit's process.
+_INTERFACE = frozenset({DType.FLOAT, DType.FLOAT16, DType.INT64, DType.INT32, DType.INT8, DType.BOOL})
+_REFUSING = {
+    NONE: "it converts, but no kernel on the board can run it",
+    FAILS: "the toolkit dies on it",
+    REFUSED: "the toolkit refuses it",
+}
+
+
+def blockers(model: Model, platform: Platform) -> list[Blocker]:
+    """All of them, the model's own first, then op by op in dataflow order."""
+    return [*_of_model(model), *_of_interface(model.graph), *_of_ops(model, platform)]
+
+
+def _of_model(model: Model) -> Iterator[Blocker]:
+    version = model.opsets.get("", 1)
+    if version > OPSETS[1]:
+        reason = f"the model is at opset {version}; the toolkit reads up to {OPSETS[1]}"
+        yield Blocker("", "", "opset", reason, "opset.convert", evidence="measured")
+    called = {(op.domain, op.op_type) for graph in model.graphs() for op in graph.ops}
+    for function in model.functions.values():
+        if (function.domain, function.name) in called:
+            reason = f"it is the local function {function.name}; the toolkit reads standard operators alone"
+            node = next(
+                op.label
+                for graph in model.graphs()
+                for op in graph.ops
+                if (op.domain, op.op_type) == (function.domain, function.name)
+            )
+            yield Blocker(node, function.name, "function", reason, "inline.functions", evidence="measured")
+
+
+def _of_interface(graph: Graph) -> Iterator[Blocker]:
+    for value in graph.inputs:
+        type_ = value.type
+        if not isinstance(type_, TensorType):
+            yield Blocker(value.name, "", "type", f"input {value.name} is no tensor", evidence="measured")
+            continue
+        if (shape := _open(type_)) is not None:
+            reason = f"input {value.name} is {shape}; the chip computes on fixed sizes"
+            hint = f"--input-shape {value.name}:1,3,224,224, or --freeze {value.name}=VALUE"
+            yield Blocker(value.name, "", "sizes", reason, "shape.fix", hint, "measured")
+        elif type_.shape is not None and 0 in type_.shape:
+            yield Blocker(value.name, "", "size", f"input {value.name} is empty", evidence="measured")
+        yield from _of_type(value, type_, "input")
+    for output in graph.outputs:
+        if output is not None and isinstance(output.type, TensorType):
+            yield from _of_type(output, output.type, "output")
+
+
+def _of_type(value: Value, type_: TensorType, role: str) -> Iterator[Blocker]:
+    if type_.dtype not in _INTERFACE:
+        reason = f"{role} {value.name} is {type_.dtype.name.lower()}, on which the toolkit aborts"
+        yield Blocker(value.name, "", "type", reason, "lower.rknn.interface", evidence="measured")
+
+
+def _open(type_: TensorType) -> str | None:
+    """The shape as text, if a size in it is not known."""
+    if type_.shape is None:
+        return "of unknown rank"
+    if all(isinstance(dim, int) for dim in type_.shape):
+        return None
+    return "[" + ", ".join("?" if dim is None else str(dim) for dim in type_.shape) + "]"
+
+
+def _of_ops(model: Model, platform: Platform) -> Iterator[Blocker]:
+    support = Support(read_table(__package__), platform.name)
+    called = {(f.domain, f.name) for f in model.functions.values()}
+    for graph in model.graphs():
+        for op in graph.ops:
+            if (op.domain, op.op_type) in called:
+                continue
+            found = [blocker for row in support.rows.get(kind(op), ()) for blocker in row.broken(op)]
+            yield from found
+            if not found:
+                yield from _of_place(op, platform)
+                yield from _of_results(op)
+
+
+def _of_place(op: Op, platform: Platform) -> Iterator[Blocker]:
+    if op.domain:
+        reason = f"operator {kind(op)} is of another domain; the toolkit reads ONNX's own alone"
+        yield Blocker(op.label, kind(op), "operator", reason, evidence="measured")
+        return
+    found = placement.place(platform.name, op.op_type)
+    if found is None or found.where not in _REFUSING:
+        return
+    reason = _REFUSING[found.where] + (f" ({found.why})" if found.why and found.where != NONE else "")
+    rule = "kernel" if found.where == NONE else "operator"
+    yield Blocker(op.label, kind(op), rule, reason, evidence="measured")
+
+
+def _of_results(op: Op) -> Iterator[Blocker]:
+    """An op whose results depend on data in their sizes: everything after it would, so it alone is told."""
+    if any(isinstance(v.type, TensorType) and _open(v.type) is not None for v in op.inputs if v is not None):
+        return
+    for value in op.outputs:
+        if value is not None and isinstance(value.type, TensorType) and (shape := _open(value.type)) is not None:
+            reason = (
+                f"its result {value.name} is {shape} though its operands have fixed sizes; the chip needs fixed sizes"
+            )
+            yield Blocker(op.label, kind(op), "result", reason, evidence="measured")
+            return

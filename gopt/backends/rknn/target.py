@@ -1,0 +1,188 @@
+"""Rockchip's NPUs as a target: what `gopt check` and `gopt run --target rknn` ask."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+from ...errors import ResourceError, UsageError
+from ...ir import Model, TensorType, Value
+from ..base import STATIC, Blocker, Sampler, Target, Verdict
+from .child import Crash
+from .convert import Candidate, Sample, Settings, attempt, choose
+from .environment import COMMAND, Environment, find, locate
+from .legal import blockers
+from .options import OPTIONS, settings, source_of
+from .package import write_package
+from .platforms import INT8
+from .sources import Source
+
+CONVERTED, SIMULATED = "converted", "simulated"
+ORIGINAL, OPTIMIZED = "original", "optimized"
+
+
+class RKNN(Target):
+    """Rockchip NPUs, by rknn-toolkit2.
+
+    Attributes:
+        settings: what the options say.
+        source: the source file that was named.
+        candidates: what was converted, once `prove` has run.
+        chosen: the best of them; None before, or if none converted.
+    """
+
+    name = "rknn"
+    title = "Rockchip RKNN"
+    preset = "rknn"
+    levels = (STATIC, CONVERTED, SIMULATED)
+    options: ClassVar[Mapping[str, str]] = OPTIONS
+
+    def __init__(self, given: Mapping[str, str] | None = None) -> None:
+        super().__init__(given)
+        self.settings: Settings = settings(self.given)
+        self.source: Source | None = source_of(self.given)
+        self.candidates: list[Candidate] = []
+        self.chosen: Candidate | None = None
+        self._original: tuple[Path, Model] | None = None
+        self._sampler: Sampler | None = None
+        self._kept: tempfile.TemporaryDirectory[str] | None = None
+
+    def meet(self, path: Path, model: Model, sampler: Sampler) -> None:
+        """Be told of the model that the person gave, and of a way to learn what it computes.
+
+        Args:
+            path: the file.
+            model: what it holds, with inferred types.
+            sampler: takes sizes of the inputs by name; gives inputs and what ONNX Runtime computes from them, or None.
+        """
+        self._original, self._sampler = (path, model), sampler
+
+    def check(self, model: Model) -> list[Blocker]:
+        """What of a model with inferred types the toolkit or the chip does not take, by gopt's own tables."""
+        return blockers(model, self.settings.platform)
+
+    def available(self) -> tuple[str, str]:
+        """All levels, if the toolkit's environment is there."""
+        if locate() is None:
+            return STATIC, f"`{COMMAND}` makes the environment in which the toolkit runs"
+        return SIMULATED, ""
+
+    def prove(self, model: Model, path: Path, level: str, timeout: float) -> Verdict:
+        """Convert the model, and the one that it came from; keep the better; run the simulator.
+
+        Raises:
+            MissingComponentError: the toolkit's environment is not there.
+            ResourceError: the time was up.
+            UsageError: there is nothing to calibrate with.
+        """
+        found = self.check(model)
+        if found or level == STATIC:
+            return Verdict("" if found else STATIC, STATIC, found)
+        if self.settings.dtype == INT8 and self.settings.dataset is None:
+            raise UsageError("dtype int8 needs a dataset: a text file that names calibration images or .npy files")
+        environment = find()
+        sample = None
+        if level == SIMULATED and self._sampler is not None:
+            known = self._sampler(sizes(model))
+            sample = None if known is None else Sample(*known)
+        self._kept = tempfile.TemporaryDirectory(prefix="gopt-rknn-")
+        for candidate in self._worth_trying(model, path):
+            self.candidates.append(candidate)
+            attempt(environment, candidate, self._settings_for(candidate), self._place(candidate), sample, timeout)
+        self.chosen = self._preferred()
+        return self._verdict(level, environment)
+
+    def _worth_trying(self, model: Model, path: Path) -> list[Candidate]:
+        """The model that was given, if the tables have nothing against it, and the one that came of it."""
+        optimized = Candidate(OPTIMIZED, path, names(model.graph.inputs), names(model.graph.outputs))
+        if self._original is None or self._original[0].samefile(path):
+            return [replace(optimized, name=ORIGINAL)]
+        source, given = self._original
+        inputs = names(given.graph.inputs)
+        known = sizes(model)
+        if inputs != list(optimized.inputs) or any(not self._is_about_sizes(b) for b in self.check(given)):
+            return [optimized]
+        original = Candidate(ORIGINAL, source, inputs, names(given.graph.outputs))
+        if sizes(given) != known:
+            original.sizes = [known[name] for name in inputs]
+        return [original, optimized]
+
+    @staticmethod
+    def _is_about_sizes(blocker: Blocker) -> bool:
+        """True for what the toolkit is told anyway: it can fix sizes of inputs by itself."""
+        return blocker.rule == "sizes"
+
+    def _settings_for(self, candidate: Candidate) -> Settings:
+        return self.settings
+
+    def _place(self, candidate: Candidate) -> Path:
+        assert self._kept is not None
+        return Path(self._kept.name) / f"{candidate.name}.rknn"
+
+    def _preferred(self) -> Candidate | None:
+        wanted = self.given.get("keep")
+        if wanted is not None:
+            return next((c for c in self.candidates if c.name == wanted and c.outcome is not None), None)
+        return choose(self.candidates)
+
+    def _verdict(self, level: str, environment: Environment) -> Verdict:
+        chosen = self.chosen
+        if chosen is None or chosen.outcome is None:
+            return Verdict(STATIC, level, [failure(c) for c in self.candidates if c.failure is not None][-1:])
+        log = chosen.outcome.log
+        facts = {
+            "graph": chosen.name,
+            "npu": log.on("NPU"),
+            "cpu": len(log.layers) - log.on("NPU"),
+            "cycles": log.cycles,
+            "toolkit": environment.toolkit,
+        }
+        if (cosine := chosen.cosine) is not None:
+            facts |= {"cosine": f"{cosine:.6f}", "scaled error": f"{chosen.error:.2g}"}
+        found = [
+            Blocker("", what, "kernel", f"no kernel on the board for {what}", evidence="reported")
+            for what in log.no_kernel
+        ]
+        return Verdict(STATIC if found else level, level, found, facts)
+
+    def emit(self, model: Model, folder: Path) -> list[Path]:
+        """Write the package that the board needs; nothing if the model was not converted."""
+        if self.chosen is None:
+            return []
+        return write_package(self, model, folder)
+
+    @property
+    def original(self) -> Path | None:
+        """The file that the person gave."""
+        return None if self._original is None else self._original[0]
+
+
+def failure(candidate: Candidate) -> Blocker:
+    """Why the toolkit does not take a candidate."""
+    error = candidate.failure
+    assert error is not None
+    if isinstance(error, Crash):
+        hint = "`gopt reduce --target rknn` makes it small"
+        return Blocker(error.node, "", error.phase, error.reason, hint=hint, evidence="reported")
+    rule = "time" if isinstance(error, ResourceError) else "toolkit"
+    return Blocker("", "", rule, str(error), evidence="reported")
+
+
+def names(values: Sequence[Value | None]) -> list[str]:
+    """Names of inputs or outputs."""
+    return [value.name for value in values if value is not None]
+
+
+def sizes(model: Model) -> dict[str, tuple[int, ...]]:
+    """Sizes of the inputs, as far as they are fixed."""
+    found: dict[str, tuple[int, ...]] = {}
+    for value in model.graph.inputs:
+        type_ = value.type
+        if isinstance(type_, TensorType) and type_.shape is not None:
+            dims = [dim for dim in type_.shape if isinstance(dim, int)]
+            if len(dims) == len(type_.shape):
+                found[value.name] = tuple(dims)
+    return found
