@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ...errors import UsageError
 from ...frontends.onnx.declare import declare
-from ...ir import Array, Model, Op, TensorType, Value
+from ...ir import Array, Graph, Model, Op, TensorType, Value
 from ...ir.tensor import ArrayTensor
 from ...rewrite import Context
 from ..base import Pass, Pins, option, register
@@ -100,15 +100,23 @@ def _frozen(model: Model, value: Value, array: Array) -> Value:
 
 
 def _check(model: Model, before: set[Value]) -> None:
-    """See that no operator has become one that cannot work.
+    """See that no operator has become one that cannot work, except in branches, which need not be taken.
 
     Raises:
         UsageError: one has.
     """
     for graph in model.graphs():
+        if _is_branch(graph):
+            continue
         for op in graph.ops:
             operands = [v for v in op.inputs if v is not None]
             lost = any(v is not None and v.type is None and v in before for v in op.outputs)
             if lost and all(v.type is not None for v in operands):
                 given = ", ".join(f"{v.name}: {v.type}" for v in operands)
                 raise UsageError(f"{op.label} cannot work with these sizes: {given}")
+
+
+def _is_branch(graph: Graph) -> bool:
+    """True for bodies of If, and those within."""
+    owner = graph.owner
+    return owner is not None and (owner.op_type == "If" or (owner.graph is not None and _is_branch(owner.graph)))
