@@ -80,8 +80,9 @@ class Region:
         return reached
 
     def _around(self, value: Value) -> list[Op]:
+        """The ops that make and take a value, but for those that nobody needs: these stay, so that nothing is saved."""
         made = value.producer
-        users = list(self.graph.users(value))
+        users = [op for op in self.graph.users(value) if is_needed(op)]
         return users if made is None else [made, *users]
 
     def is_held(self, op: Op | None, value: Value) -> bool:
@@ -130,6 +131,11 @@ class Region:
         network.edge(source, outward, 1)
         for taker in takers:
             network.edge(outward, taker, FAR)
+
+
+def is_needed(op: Op) -> bool:
+    """True if an op or an export takes a result."""
+    return any(v is not None and v.is_needed for v in op.outputs)
 
 
 class Sight:

@@ -16,7 +16,7 @@ from ..base import Pass, register
 from ..example import example
 from ._orders import Perm, inverse, moves_nothing, perm_of
 from ._orders.perms import but_for_ones, is_identity, shape_of
-from ._region import STAGES, Region, Sight
+from ._region import STAGES, Region, Sight, is_needed
 
 _TRIES = 8
 """How often a region is taken again without an op for which the model's opset has no such form."""
@@ -104,7 +104,7 @@ class _Search:
         while self.todo:
             op = self.todo.popleft()
             for way in (_DOWN, _UP, _ASIDE):
-                if op.graph is not self.graph or (op, way) in self.seen:
+                if op.graph is not self.graph or (op, way) in self.seen or not is_needed(op):
                     continue
                 self.seen.add((op, way))
                 vain = self.vain.get((op, way))

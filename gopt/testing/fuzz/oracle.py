@@ -18,8 +18,11 @@ from ..runner import Outputs
 from ..running import RUNNER, Crashed
 from .finish import Case
 from .original import Run, claims, exposed, lenient, run_of
+from .watch import TooSlow, limit
 
 DEFAULT = "@default"
+SECONDS = 20
+"""What a pipeline may take; the models are small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +117,14 @@ class Oracle:
             again: run it twice, and once more on the result: the same bytes, and nothing left to do.
         """
         try:
-            data, ledger = rewritten(self.case.data, pipeline, exact)
+            with limit(SECONDS):
+                data, ledger = rewritten(self.case.data, pipeline, exact)
             if again and rewritten(self.case.data, pipeline, exact)[0] != data:
                 return Failure("two results", pipeline, "a second run gives other bytes", exact)
             if again and (rest := rewritten(data, pipeline, exact)[1].entries):
                 return Failure("not at rest", pipeline, "; ".join(map(str, rest[:4])), exact)
+        except TooSlow:
+            return Failure("too slow", pipeline, f"it takes more than {SECONDS} seconds", exact)
         except TargetError:
             return None  # the wanted opset has no such operators, and that was said
         except (
