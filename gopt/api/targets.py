@@ -111,6 +111,8 @@ def make(
     folder = source.with_name(f"{source.stem}.{chosen.name}") if output is None else Path(output)
     _prepare(folder)
     written = folder / f"{source.stem}.onnx"
+    if chosen.approximates and given.get("on_mismatch", "repair") == "repair":
+        given["on_mismatch"] = "warn"
     wanted = chosen.pipeline() if passes is None else passes
     result = run(source, wanted, output=written, **given)
     infer(result.model)

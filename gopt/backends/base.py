@@ -133,6 +133,11 @@ class Target(ABC):
         """The pipeline, as text, that makes models legal for the target with these options."""
         return f"@{self.preset}" if self.preset else "@default"
 
+    @property
+    def approximates(self) -> bool:
+        """True if the pipeline gives other numbers on purpose; how far they are off is told, not mended."""
+        return False
+
     def available(self) -> tuple[str, str]:
         """The highest level that can be tried on this machine, and what to do to get beyond it ("" at the top)."""
         return self.levels[0], ""

@@ -14,7 +14,7 @@ from .options import INPUTS, PIPELINE, input_options, json_flag, model_argument,
 from .parts import with_exposed
 from .progress import progress
 from .shapes import SHAPES, with_shapes
-from .targets import TARGET_OPTIONS, passes_for, target_options
+from .targets import TARGET_OPTIONS, growth_for, passes_for, target_options
 from .targets import as_data as target_data
 from .targets import lines as target_lines
 from .text import change, columns, emit, emit_json, note, printable, seconds, size
@@ -93,6 +93,8 @@ def command(
         **pipeline_options(given),
         **input_options(given),
     }
+    if target_name is not None:
+        arguments["max_growth"] = growth_for(model, arguments["max_growth"])
     made = None
     with progress(not quiet) as tell:
         if target_name is None:

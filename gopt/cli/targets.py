@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -64,6 +65,14 @@ def passes_for(name: str | None, options: dict[str, str], passes: Any) -> Any:
     source = click.get_current_context().get_parameter_source("passes")
     chosen = target(name, options)
     return passes if source is click.core.ParameterSource.COMMANDLINE else chosen.pipeline()
+
+
+def growth_for(model: Path, given: int) -> int:
+    """How much constants may grow: where that is not said, so much as 8 bits become 32."""
+    source = click.get_current_context().get_parameter_source("max_growth")
+    if source is click.core.ParameterSource.COMMANDLINE or not model.is_file():
+        return given
+    return max(given, 4 * model.stat().st_size)
 
 
 def lines(made: Made, target: str) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What the real builder takes of ONNX's own node tests: `python -m gopt.backends.tensorrt.measure -o measured.json`.
 
 Needs `tensorrt-rtx`. Each node test is a model of one operator (or of the few that a function becomes). It is built as
-it is and, if that fails and it has several inputs, with all but the first as constants, for many operators demand that.
+it is and, if that fails and it has several inputs, with all but the first as constants, for many operators ask for that.
 The result, a summary per operator and element type, is what `gopt check` calls measured; where it disagrees with the
 table, `--compare` says so and counts.
 """

@@ -31,6 +31,7 @@ class TensorRT(Target):
     levels = ("static", "parsed", "built")
     options: ClassVar[Mapping[str, str]] = {
         "profile": "sizes of dynamic dims, joined by commas: batch=1:4:16 is smallest, usual, largest",
+        "quantized": "numbers (what is quantized keeps its numbers) or float (those of the model before that; faster)",
         "capability": f"compute capabilities to build for, joined by +: {', '.join(CAPABILITIES)}; SM86 by default",
     }
     major: ClassVar[str] = ""
@@ -38,9 +39,22 @@ class TensorRT(Target):
     def __init__(self, given: Mapping[str, str] | None = None) -> None:
         super().__init__(given)
         self.spans = parse_spans([t for t in self.given.get("profile", "").split(",") if t.strip()])
+        self.quantized = self.given.get("quantized", "numbers")
+        if self.quantized not in ("numbers", "float"):
+            raise UsageError(f"quantized is numbers or float, not {self.quantized!r}")
         self.capability = tuple(c for c in self.given.get("capability", "SM86").split("+") if c)
         if unknown := [c for c in self.capability if c not in CAPABILITIES]:
             raise UsageError(f"there is no capability {unknown[0]}; there are {', '.join(CAPABILITIES)}")
+
+    @property
+    def approximates(self) -> bool:
+        """True where what was quantized is to be computed in floats."""
+        return self.quantized == "float"
+
+    def pipeline(self) -> str:
+        """The preset, with what was quantized in floats before if that is asked for."""
+        first = "@default,lower.quantized.dynamic:to=float,lower.quantized.lstm," if self.approximates else ""
+        return f"{first}@{self.preset}"
 
     def check(self, model: Model) -> list[Blocker]:
         """The ops of a model with inferred types that the target does not take."""

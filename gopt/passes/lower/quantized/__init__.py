@@ -1,0 +1,5 @@
+"""Quantized operators said by others: floats that hold the same numbers, or QuantizeLinear and DequantizeLinear."""
+
+from __future__ import annotations
+
+MODULES = ("dynamic", "lstm")
