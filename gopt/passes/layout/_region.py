@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from math import prod
 
 from ...ir import Graph, Op, Value
 from ...rewrite import Numerics
@@ -95,9 +96,10 @@ class Region:
         nodes = {op: network.node() for op in self.ways}
         before = 0
         for op, way in self.ways.items():
-            before -= min(way.more, 0)
-            network.edge(0, nodes[op], -way.more)
-            network.edge(nodes[op], 1, way.more)
+            more = way.more * PRICE - (_volume(op.result) if op.op_type == "Transpose" else 0)
+            before -= min(more, 0)
+            network.edge(0, nodes[op], -more)
+            network.edge(nodes[op], 1, more)
         for value in self.orders:
             if value not in self._open:
                 self._price(network, nodes, value)
@@ -118,17 +120,18 @@ class Region:
         for op in self.graph.users(value):
             takers[nodes[op] if self.is_held(op, value) else 1] = None
         inward = network.node()
-        network.edge(inward, source, 1)
+        price = PRICE + _volume(value)
+        network.edge(inward, source, price)
         for taker in takers:
             if taker != 1:
                 network.edge(taker, inward, FAR)
         if source == 1:
             return
         if 1 in takers:
-            network.edge(source, 1, 1)
+            network.edge(source, 1, price)
             return
         outward = network.node()
-        network.edge(source, outward, 1)
+        network.edge(source, outward, price)
         for taker in takers:
             network.edge(outward, taker, FAR)
 
@@ -136,6 +139,15 @@ class Region:
 def is_needed(op: Op) -> bool:
     """True if an op or an export takes a result."""
     return any(v is not None and v.is_needed for v in op.outputs)
+
+
+PRICE = 1 << 40
+"""Of an op, in elements that a Transpose moves: with as many ops, the choice that moves fewer elements is cheaper."""
+
+
+def _volume(value: Value) -> int:
+    """Elements of a value; of dims that are not known, 1."""
+    return min(prod(d for d in shape_of(value) or () if isinstance(d, int)), PRICE >> 12)
 
 
 class Sight:

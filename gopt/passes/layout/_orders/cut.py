@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-FAR = 1 << 30
+FAR = 1 << 60
 """A capacity that no cut takes."""
 
 

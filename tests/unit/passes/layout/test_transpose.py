@@ -434,3 +434,14 @@ def test_dims_of_one_stay_where_an_operator_wants_them() -> None:
         "c = Conv(t, w) y = ReduceMax<keepdims = 0>(c, axes) }"
     )
     assert cancel(text).ops == ["Unsqueeze", "Conv", "ReduceMax"]
+
+
+def test_of_as_many_ops_those_that_move_fewer_elements() -> None:
+    text = (
+        "(float[2,3,4,1] x) => (float[a,b,c,d] y) "
+        "{ a = Concat<axis = 3>(x, x, x) y = Transpose<perm = [0, 3, 2, 1]>(a) }"
+    )
+    done = rewrite(text, "layout.transpose.cancel")
+    assert done.ops == ["Transpose", "Concat"]
+    assert done.op("Concat").attr("axis") == 1
+    assert rewrite(text.replace("x, x, x", "x"), "layout.transpose.cancel").fired == []
