@@ -199,6 +199,9 @@ class Sketch:
     def data(self, kind: DType, dims: Shape, positive: bool = False) -> Array:
         """Elements of a constant: neutral ones, one for all, random ones; strange ones where the model is nasty."""
         choice = self.rng.random()
+        if kind is DType.STRING:
+            flat = [b"%d" % n for n in self.rng.integers(0, 3, prod(dims))]
+            return np.array(flat, object).reshape(dims)
         if self.nasty and choice < 0.2 and not positive:
             return self._strange(kind, dims)
         if choice < 0.4:

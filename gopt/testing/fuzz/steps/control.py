@@ -74,7 +74,8 @@ def if_(s: Sketch) -> list[Value]:
 
 def _formal(body: Graph, type_: TensorType) -> Value:
     value = Value(body.names.fresh("b"), Role.INPUT, None, type_)
-    value.declared = Declared(type_)
+    # Without sizes: when dims of the model's inputs are named these are no longer the only ones.
+    value.declared = Declared(TensorType(type_.dtype, type_.shape if not type_.shape else None))
     return body.add_input(value)
 
 
