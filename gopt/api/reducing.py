@@ -248,7 +248,11 @@ def _offer(model: Model, graph: Graph, value: Value) -> None:
 
 
 def _tidy(model: Model) -> None:
-    """Leave out inputs that nobody takes."""
+    """Leave out inputs and constants that nobody takes."""
+    for graph in model.graphs():
+        for value in tuple(graph.constants):
+            if not value.is_needed:
+                graph.drop(value)
     for value in tuple(model.graph.inputs):
         if not value.is_needed:
             model.graph.remove_input(value)

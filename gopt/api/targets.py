@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,7 @@ def make(
     level: str = "",
     target_timeout: float = SECONDS,
     settle: bool = True,
+    around: Callable[[Any], Any] | None = None,
     **given: Any,
 ) -> Made:
     """Make a model fit a target: run its preset, write what it wants, and ask its tools.
@@ -94,14 +95,13 @@ def make(
         output: the folder for all that is written; it is made if it is not there.
         level: how far to prove the result.
         target_timeout: seconds for the target's own tools.
+        around: puts further passes around the target's own.
         settle: fix dynamic dims at the sizes that blockers name, where nothing else helps.
         given: further arguments of `gopt.run`.
 
     Raises:
         What `gopt.run` and `check` raise.
     """
-    from . import run
-
     chosen = backends.target(target, options) if isinstance(target, str) else target
     level = possible(chosen, level)
     source = Path(model)
@@ -113,19 +113,48 @@ def make(
     written = folder / f"{source.stem}.onnx"
     if chosen.approximates and given.get("on_mismatch", "repair") == "repair":
         given["on_mismatch"] = "warn"
-    wanted = chosen.pipeline() if passes is None else passes
-    result = run(source, wanted, output=written, **given)
+    attempts = [chosen.pipeline(), *chosen.fallbacks()] if passes is None else [passes]
+    if around is not None:
+        attempts = [around(attempt) for attempt in attempts]
+    made = None
+    for attempt in attempts:
+        tried = _attempt(chosen, source, attempt, written, level, target_timeout, settle, given)
+        if made is None or tried.verdict.ok:
+            made = tried
+        if made.verdict.ok:
+            break
+    assert made is not None
+    if not made.verdict.ok and len(attempts) > 1:
+        made = _attempt(chosen, source, attempts[0], written, level, target_timeout, settle, given)
+    made.before = before
+    made.files = [written, *chosen.emit(made.result.model, folder)]
+    return made
+
+
+def _attempt(
+    target: Target,
+    source: Path,
+    passes: Any,
+    written: Path,
+    level: str,
+    timeout: float,
+    settle: bool,
+    given: Mapping[str, Any],
+) -> Made:
+    """Run a pipeline, again with dims fixed if that is what it takes, and ask the target about the result."""
+    from . import run
+
+    result = run(source, passes, output=written, **given)
     infer(result.model)
-    settled = dict(pair for b in chosen.check(result.model) for pair in b.settle)
-    if settled and settle:
-        result = run(source, _at(wanted, settled), output=written, **given)
+    settled = dict(pair for b in target.check(result.model) for pair in b.settle) if settle else {}
+    if settled:
+        result = run(source, _at(passes, settled), output=written, **given)
         infer(result.model)
     if result.verification is not None:
-        chosen.cases = result.verification.cases
-    _introduce(chosen, source, original, given.get("inputs"), wanted)
-    verdict = _prove(chosen, result.model, written, level, target_timeout)
+        target.cases = result.verification.cases
+    verdict = _prove(target, result.model, written, level, timeout)
     verdict.blockers = _traced(verdict.blockers, result)
-    return Made(result, verdict, before, [written, *chosen.emit(result.model, folder)], settled if settle else {})
+    return Made(result, verdict, [], [], settled)
 
 
 def _at(passes: Passes, sizes: Mapping[str, int]) -> Passes:

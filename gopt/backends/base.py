@@ -133,6 +133,10 @@ class Target(ABC):
         """The pipeline, as text, that makes models legal for the target with these options."""
         return f"@{self.preset}" if self.preset else "@default"
 
+    def fallbacks(self) -> tuple[str, ...]:
+        """Other pipelines, tried in turn where the target's own tools refuse what the first one gives."""
+        return ()
+
     @property
     def approximates(self) -> bool:
         """True if the pipeline gives other numbers on purpose; how far they are off is told, not mended."""

@@ -14,7 +14,7 @@ from .options import INPUTS, PIPELINE, input_options, json_flag, model_argument,
 from .parts import with_exposed
 from .progress import progress
 from .shapes import SHAPES, with_shapes
-from .targets import TARGET_OPTIONS, growth_for, passes_for, target_options
+from .targets import TARGET_OPTIONS, growth_for, named_passes, target_options
 from .targets import as_data as target_data
 from .targets import lines as target_lines
 from .text import change, columns, emit, emit_json, note, printable, seconds, size
@@ -82,8 +82,15 @@ def command(
     if compare_each and no_verify:
         raise UsageError("--compare-each runs the models, --no-verify forbids it")
     wanted = target_options(given)
-    given["passes"] = passes_for(target_name, wanted["options"], given["passes"])
-    given["passes"] = with_shapes(with_opset(with_exposed(given["passes"], expose), given.pop("target_opset")), given)
+    if target_name is None and wanted["options"]:
+        raise UsageError("--target-option is for --target")
+    passes, opset = given["passes"], given.pop("target_opset")
+    shapes = {name: given.pop(name) for name in ("input_shapes", "dims", "freeze")}
+
+    def around(chosen: Any) -> Any:
+        return with_shapes(with_opset(with_exposed(chosen, expose), opset), dict(shapes))
+
+    given["passes"] = around(passes)
     arguments: dict[str, Any] = {
         "output": destination(model, output, force, target_name),
         "verify": not no_verify,
@@ -95,6 +102,8 @@ def command(
     }
     if target_name is not None:
         arguments["max_growth"] = growth_for(model, arguments["max_growth"])
+        if not named_passes():
+            arguments["passes"], arguments["around"] = None, around
     made = None
     with progress(not quiet) as tell:
         if target_name is None:

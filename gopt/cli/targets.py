@@ -50,21 +50,10 @@ def target_options(given: dict[str, Any]) -> dict[str, Any]:
     return {"options": options, "level": given.pop("level"), "target_timeout": given.pop("target_timeout")}
 
 
-def passes_for(name: str | None, options: dict[str, str], passes: Any) -> Any:
-    """What runs: the target's own pipeline, unless --passes was given.
-
-    Raises:
-        UsageError: there is no such target, or an option is for a target and none was named.
-    """
-    if name is None:
-        if options:
-            raise UsageError("--target-option is for --target")
-        return passes
-    from ..backends import target
-
+def named_passes() -> bool:
+    """True if --passes was given, which takes the place of the target's own pipeline."""
     source = click.get_current_context().get_parameter_source("passes")
-    chosen = target(name, options)
-    return passes if source is click.core.ParameterSource.COMMANDLINE else chosen.pipeline()
+    return source is click.core.ParameterSource.COMMANDLINE
 
 
 def growth_for(model: Path, given: int) -> int:

@@ -56,6 +56,11 @@ class TensorRT(Target):
         first = "@default,lower.quantized.dynamic:to=float,lower.quantized.lstm," if self.approximates else ""
         return f"{first}@{self.preset}"
 
+    def fallbacks(self) -> tuple[str, ...]:
+        """Only what legality asks for: now and then the builder takes a model as it was, but not a smaller one."""
+        first = "lower.quantized.dynamic:to=float,lower.quantized.lstm," if self.approximates else ""
+        return (f"{first}inline,lower", f"{first}lower")
+
     def check(self, model: Model) -> list[Blocker]:
         """The ops of a model with inferred types that the target does not take."""
         return [*examine(model), *Support(read_table(__package__), self.name).check(model)]
