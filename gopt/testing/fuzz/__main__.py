@@ -39,7 +39,7 @@ def main() -> int:
         for name, count in sorted(tally.rules.items()):
             print(f"{count:8} {name}")
     print(tally.summary())
-    return int(bool(tally.found))
+    return int(bool(tally.found or tally.broken))
 
 
 if __name__ == "__main__":

@@ -65,11 +65,11 @@ def lenient(data: bytes, seen: Outputs) -> bool:
     Its reductions give other shapes then, its Concat takes it beside operands of any other sizes, and what a Loop
     without turns stacks is of sizes that it makes up.
     """
+    sizes = {name: array.shape for name, array in seen.items() if isinstance(array, np.ndarray)}
     for op in load(data).graph.ops:
-        results = [np.shape(seen[v.name]) for v in op.outputs if v is not None and v.name in seen]
-        if op.op_type == "Loop" and any(0 in shape for shape in results):
+        if op.op_type == "Loop" and any(0 in sizes.get(v.name, ()) for v in op.outputs if v is not None):
             return True
-        shapes = [np.shape(seen[v.name]) for v in op.inputs if v is not None and v.name in seen]
+        shapes = [sizes[v.name] for v in op.inputs if v is not None and v.name in sizes]
         if all(0 not in shape for shape in shapes):
             continue
         if op.op_type.startswith(("Reduce", "Arg")):

@@ -66,6 +66,7 @@ class Tally:
         rules: how often each rule was applied by `@default`.
         operators: ops of the models, by type.
         found: failures.
+        broken: seeds on which the fuzzer itself failed, and how.
     """
 
     drawn: int = 0
@@ -74,10 +75,12 @@ class Tally:
     rules: Counter[str] = field(default_factory=Counter)
     operators: Counter[str] = field(default_factory=Counter)
     found: list[Found] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
 
     def summary(self) -> str:
         """One line."""
-        return f"{self.drawn} seeds, {self.ran} graphs, {self.results} results, {len(self.found)} failures"
+        counts = f"{self.drawn} seeds, {self.ran} graphs, {self.results} results, {len(self.found)} failures"
+        return f"{counts}, {len(self.broken)} errors of the fuzzer" if self.broken else counts
 
 
 def look(case: Case, rng: np.random.Generator, tally: Tally | None = None) -> Failure | None:
@@ -125,18 +128,25 @@ def fuzz(
         if progress is not None:
             progress(tally)
         tally.drawn += 1
-        case = draw(seed)
-        if case is None:
+        try:
+            found = _one(seed, tally, small)
+        except Exception as error:  # a long run is not to end because of one seed
+            tally.broken.append(f"seed {seed}: {type(error).__name__}: {error}")
+            tell(tally.broken[-1])
             continue
-        failure = look(case, np.random.default_rng([seed, 1]), tally)
-        if failure is None:
+        if found is None:
             continue
-        found = settle(case, failure, small)
         tally.found.append(found)
         tell(str(found))
         if corpus is not None:
             keep(found.case, found.failure, corpus, "" if found.blame is None else found.blame.rule)
     return tally
+
+
+def _one(seed: int, tally: Tally, small: bool) -> Found | None:
+    case = draw(seed)
+    failure = None if case is None else look(case, np.random.default_rng([seed, 1]), tally)
+    return None if case is None or failure is None else settle(case, failure, small)
 
 
 def settle(case: Case, failure: Failure, small: bool = True) -> Found:
