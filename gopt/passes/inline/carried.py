@@ -24,7 +24,8 @@ class Carried(Pass):
     Applies to values that the body of a Loop or Scan hands on as they came: inside they are what was given, and so is
     the result, unless it is an output of the graph. Values that only serve to compute the next of their own kind are
     left out, and so are unused stacked results and unused scanned operands, as long as one is left. What the body of a
-    Loop carries on without a change (its condition, too) it exports as it is, not a copy. Exact.
+    Loop carries on without a change (its condition, too) it exports as it is, not a copy; the number of the turn alone
+    is copied, as ONNX Runtime counts in place. Exact.
     """
 
     def run(self, model: Model, ctx: Context) -> None:
@@ -63,6 +64,8 @@ def _copy(turns: Turns, slot: int) -> Op | None:
     source = op.input(0)
     if source is None or source.role is not Role.INPUT or source.is_output:
         return None  # ONNX Runtime asks for outputs with names of their own
+    if slot and source is body.inputs[0]:
+        return None  # it counts the turns in place: what was handed on would be one more by then
     return op if sum(v is value for v in body.outputs) == 1 else None
 
 
