@@ -36,12 +36,17 @@ class Case:
     feeds: tuple[Inputs, ...] = field(default=(), repr=False)
 
 
+_FOCUS = ["", "", "", "splice", "splice", "sizes", "control", "movement", "layers", "elementwise"]
+"""What kind of steps a model is made of above all."""
+
+
 def draw(seed: int) -> Case | None:
     """The case of a seed; None if nothing came of it."""
     rng = np.random.default_rng([20261121, seed])
     opset = 18 if rng.random() < 0.55 else pick(rng, list(OPSETS))
     sketch = Sketch(rng, opset, nasty=bool(rng.random() < 0.25))
-    grow(sketch, pick(rng, [1, 2, 3, 4, 6, 8, 10, 12]))
+    sketch.focus = pick(rng, _FOCUS)
+    grow(sketch, pick(rng, [1, 2, 3, 4, 6, 8, 10, 12, 16]))
     _export(sketch)
     if not sketch.graph.outputs:
         return None

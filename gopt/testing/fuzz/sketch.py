@@ -66,6 +66,7 @@ class Sketch:
         values: tensors of known shape that ops of this scope can take.
         feeds: of the model's inputs.
         depth: scopes above this one.
+        focus: the file whose steps are taken more often than others; "" for none.
     """
 
     def __init__(self, rng: Rng, opset: int, nasty: bool = False) -> None:
@@ -76,6 +77,7 @@ class Sketch:
         self.values: list[Value] = []
         self.feeds: dict[Value, Feed] = {}
         self.depth = 0
+        self.focus = ""
         self.in_function = False
 
     # -- scopes -----------------------------------------------------------------------------------------------------
@@ -84,6 +86,7 @@ class Sketch:
         """A scope for a body, or for a local function."""
         scope = object.__new__(Sketch)
         scope.rng, scope.model, scope.nasty, scope.feeds = self.rng, self.model, self.nasty, self.feeds
+        scope.focus = self.focus
         scope.graph, scope.values, scope.depth, scope.in_function = graph, [], self.depth + 1, self.in_function
         return scope
 

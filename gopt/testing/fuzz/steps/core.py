@@ -23,8 +23,8 @@ def step(weight: float = 1.0) -> Callable[[Step], Step]:
 
 
 def grow(sketch: Sketch, count: int) -> None:
-    """Take so many steps; those that find nothing to fit on are left out."""
-    weights = np.array([weight for _, weight in STEPS])
+    """Take so many steps, those of the sketch's focus more often; those that find nothing to fit on are left out."""
+    weights = np.array([weight * (8 if _home(function) == sketch.focus else 1) for function, weight in STEPS])
     weights /= weights.sum()
     for _ in range(count):
         function, _ = STEPS[int(sketch.rng.choice(len(STEPS), p=weights))]
@@ -32,6 +32,11 @@ def grow(sketch: Sketch, count: int) -> None:
             function(sketch)
         except Misfit:
             continue
+
+
+def _home(function: Step) -> str:
+    """The file that a step stands in."""
+    return function.__module__.rsplit(".", 1)[-1]
 
 
 def axis(sketch: Sketch, rank: int) -> int:
