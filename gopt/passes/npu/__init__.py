@@ -1,0 +1,5 @@
+"""What compilers for NPUs take badly or not at all, said by what they keep on the NPU. No part of @default."""
+
+from __future__ import annotations
+
+MODULES = ("activation", "elementwise", "reduce", "norm", "gather", "movement", "conv", "results")

@@ -1,0 +1,94 @@
+"""Elementwise operators that NPUs lack, by others (ONNX operators Min, Ceil, Mean, Tan, Sinh, Cosh)."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+import numpy as np
+
+from ...ir import DType, Value
+from ...rewrite import Numerics, P, RejectError, Rewriter, rule
+from ..example import example
+
+_FLOATS = (DType.FLOAT, DType.FLOAT16, DType.DOUBLE)
+
+
+def _of_floats(rw: Rewriter, x: Value) -> None:
+    if rw.dtype(x) not in _FLOATS:
+        raise RejectError("it is not in floating point")
+
+
+@rule(
+    P.Min(P.each("xs")),
+    numerics=Numerics.FINITE,
+    example=example("(float[2,3,4,4] x, float[2,3,4,4] z) => (float[2,3,4,4] y) { y = Min(x, z) }"),
+)
+def min(rw: Rewriter, xs: tuple[Value, ...]) -> Value:
+    """Min(x, z, ...) -> -Max(-x, -z, ...)
+
+    Of floating point. Exact: changing a sign rounds nothing.
+    """
+    _of_floats(rw, xs[0])
+    result: Value = rw.Neg(rw.Max(*(rw.Neg(x) for x in xs)))
+    return result
+
+
+@rule(
+    P.Ceil("x"),
+    numerics=Numerics.FINITE,
+    example=example("(float[2,3,4,4] x) => (float[2,3,4,4] y) { y = Ceil(x) }"),
+)
+def ceil(rw: Rewriter, x: Value) -> Value:
+    """Ceil(x) -> -Floor(-x)
+
+    Exact but for the sign of 0.
+    """
+    result: Value = rw.Neg(rw.Floor(rw.Neg(x)))
+    return result
+
+
+@rule(
+    P.Mean(P.each("xs")),
+    numerics=Numerics.ROUNDING,
+    example=example("(float[2,3,4,4] x, float[2,3,4,4] z) => (float[2,3,4,4] y) { y = Mean(x, z) }"),
+)
+def mean(rw: Rewriter, xs: tuple[Value, ...]) -> Value:
+    """Mean(x, z, ...) -> (x + z + ...) / n
+
+    Rounds each sum; a sum may overflow where the mean does not.
+    """
+    total = reduce(lambda a, b: rw.Add(a, b), xs)
+    if len(xs) == 1:
+        return total
+    result: Value = rw.Mul(total, rw.const(np.asarray(1 / len(xs)), like=xs[0]))
+    return result
+
+
+@rule(
+    P.Tan("x"),
+    numerics=Numerics.ROUNDING,
+    example=example("(float[2,3,4,4] x) => (float[2,3,4,4] y) { y = Tan(x) }"),
+)
+def tan(rw: Rewriter, x: Value) -> Value:
+    """Tan(x) -> Sin(x) / Cos(x)
+
+    Rounds sine and cosine.
+    """
+    result: Value = rw.Div(rw.Sin(x), rw.Cos(x))
+    return result
+
+
+@rule(
+    P.op("Sinh", "Cosh")("x"),
+    numerics=Numerics.ROUNDING,
+    example=example("(float[2,3,4,4] x) => (float[2,3,4,4] y) { y = Cosh(x) }"),
+)
+def hyperbolic(rw: Rewriter, x: Value) -> Value:
+    """Sinh(x), Cosh(x) -> (Exp(x) -+ Exp(-x)) / 2
+
+    The difference cancels near 0: there Sinh has an absolute error of the size of a rounding of 1.
+    """
+    up, down = rw.Exp(x), rw.Exp(rw.Neg(x))
+    both = rw.Sub(up, down) if rw.root.op_type == "Sinh" else rw.Add(up, down)
+    result: Value = rw.Mul(both, rw.const(np.asarray(0.5), like=x))
+    return result
