@@ -127,7 +127,7 @@ def make(
     if not made.verdict.ok and len(attempts) > 1:
         made = _attempt(chosen, source, attempts[0], written, level, target_timeout, settle, given)
     made.before = before
-    made.files = [written, *chosen.emit(made.result.model, folder)]
+    made.files = [written, *chosen.emit(made.result.model, written)]
     return made
 
 

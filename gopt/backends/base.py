@@ -170,8 +170,8 @@ class Target(ABC):
         found = self.check(model)
         return Verdict("" if found else self.levels[0], self.levels[0], found)
 
-    def emit(self, model: Model, folder: Path) -> list[Path]:
-        """Write what the target wants beside the model that lies in `folder` already; returns what was written."""
+    def emit(self, model: Model, path: Path) -> list[Path]:
+        """Write what the target wants beside the model that was written to `path`; returns what was written."""
         return []
 
     def level(self, wanted: str) -> str:

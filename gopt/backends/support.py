@@ -12,6 +12,8 @@ An operator that no row names is refused.
     constant    operands that must be constants
     absent      operands that must not be given
     attributes  what an attribute may be: a list of values, "ones", "zeros", "absent"
+    gives       element types that the first result may have
+    values      what a constant operand may hold, by operand: { training_mode = [0] }
     results     how many results may be used
     reason      what to tell in place of a generated sentence
     remedy      the pass that cures it
@@ -39,6 +41,7 @@ _KEYS = {
     "attributes",
     "constant",
     "evidence",
+    "gives",
     "hint",
     "ops",
     "ranks",
@@ -48,6 +51,7 @@ _KEYS = {
     "results",
     "targets",
     "types",
+    "values",
 }
 MAIN = ""
 """Stands for the first operand where a row names types without an operand."""
@@ -65,6 +69,8 @@ class Row:
     constant: tuple[str, ...]
     absent: tuple[str, ...]
     attributes: Mapping[str, Any]
+    gives: frozenset[DType]
+    values: Mapping[str, Any]
     results: int | None
     reason: str
     remedy: str
@@ -83,6 +89,7 @@ class Row:
         types = data.get("types", {})
         try:
             by_operand = types if isinstance(types, dict) else {MAIN: types}
+            gives = frozenset(DType[t] for t in data.get("gives", ()))
             allowed = {name: frozenset(DType[t] for t in listed) for name, listed in by_operand.items()}
         except KeyError as error:
             raise GoptError(f"a support table names a type that there is not: {error}") from None
@@ -95,6 +102,8 @@ class Row:
             constant=tuple(data.get("constant", ())),
             absent=tuple(data.get("absent", ())),
             attributes=data.get("attributes", {}),
+            gives=gives,
+            values=data.get("values", {}),
             results=data.get("results"),
             reason=data.get("reason", ""),
             remedy=data.get("remedy", ""),
@@ -133,6 +142,18 @@ class Row:
         for name, wanted in self.attributes.items():
             if (why := _attribute(op, name, wanted)) is not None:
                 yield self.blocker(op, "attribute", why)
+        yield from self._broken_contents(op)
+
+    def _broken_contents(self, op: Op) -> Iterator[Blocker]:
+        """What an op gives, and what its constant operands hold."""
+        result = op.output(0)
+        type_ = None if result is None else result.type
+        if self.gives and isinstance(type_, TensorType) and type_.dtype not in self.gives:
+            yield self.blocker(op, "type", f"it gives {type_.dtype.name.lower()}, of {_names(self.gives)}")
+        for name, wanted in self.values.items():
+            tensor = value.const if (value := _operand(op, name)) is not None else None
+            if tensor is not None and tensor.size == 1 and tensor.item() not in wanted:
+                yield self.blocker(op, "operand", f"operand {name} is {tensor.item()}")
         if self.results is not None:
             used = [v for v in op.outputs[self.results :] if v is not None and (v.is_needed or v.graph is None)]
             if used:
@@ -145,10 +166,12 @@ class Support:
     Attributes:
         rows: by operator.
         opsets: lowest and highest opset that the target knows; None if that is not said.
+        types: element types that values may have at all; empty if that is not said.
     """
 
     def __init__(self, table: Mapping[str, Any], target: str) -> None:
         self.rows: dict[str, list[Row]] = {}
+        self.types = frozenset(DType[t] for t in table.get("types", ()))
         limits = table.get("opsets")
         self.opsets: tuple[int, int] | None = None if limits is None else (limits[0], limits[1])
         for data in table.get("row", ()):
@@ -167,12 +190,27 @@ class Support:
 
     def broken(self, op: Op) -> Iterator[Blocker]:
         """What one op breaks."""
+        if self.types and (why := self._strange(op)):
+            yield Blocker(op.label, kind(op), "type", why)
+            return
         rows = self.rows.get(kind(op))
         if rows is None:
             yield Blocker(op.label, kind(op), "operator", "the target knows no such operator")
             return
         for row in rows:
             yield from row.broken(op)
+
+    def _strange(self, op: Op) -> str:
+        """Which operand or result has a type that the target has not; "" if none."""
+        for value in (*op.inputs, *op.outputs):
+            type_ = None if value is None else value.type
+            if value is None or type_ is None:
+                continue
+            if not isinstance(type_, TensorType):
+                return f"{value.name} is no tensor"
+            if type_.dtype not in self.types:
+                return f"{value.name} is {type_.dtype.name.lower()}, a type that the target has not"
+        return ""
 
 
 @cache

@@ -113,6 +113,7 @@ class Builder:
         level: str,
         *,
         profile: Mapping[str, Sequence[Sequence[int]]] | None = None,
+        values: Mapping[str, Sequence[Sequence[int]]] | None = None,
         strong: bool = True,
         capability: Sequence[str] = (),
         workspace: int = 0,
@@ -126,6 +127,7 @@ class Builder:
             model: the ONNX file.
             level: parsed or built.
             profile: the smallest, usual and largest shape of inputs with dynamic dims.
+            values: the smallest, usual and largest elements of inputs that hold sizes.
             strong: take every type as the model has it.
             capability: compute capabilities to build for.
             workspace: bytes of scratch memory; 0 for the builder's default.
@@ -139,6 +141,7 @@ class Builder:
             "module": self.module,
             "level": level,
             "profile": {name: [list(s) for s in shapes] for name, shapes in (profile or {}).items()},
+            "values": {name: [list(s) for s in elements] for name, elements in (values or {}).items()},
             "strong": strong,
             "capability": list(capability),
             "workspace": workspace,

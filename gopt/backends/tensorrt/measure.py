@@ -1,9 +1,9 @@
 """What the real builder takes of ONNX's own node tests: `python -m gopt.backends.tensorrt.measure -o measured.json`.
 
 Needs `tensorrt-rtx`. Each node test is a model of one operator (or of the few that a function becomes). It is built as
-it is and, if that fails and it has several inputs, with all but the first as constants, for many operators ask for that.
-The result, a summary per operator and element type, is what `gopt check` calls measured; where it disagrees with the
-table, `--compare` says so and counts.
+it is and, if that fails and it has several inputs, with all but the first as constants: many operators want that. The
+result, a summary per operator and element type, is what `gopt check` calls measured; printed is where the table and the
+builder disagree.
 """
 
 from __future__ import annotations
@@ -77,21 +77,36 @@ def _test(asked: Builder, path: Path, made: Path) -> dict[str, Any]:
         "predicted": predicted(path),
         "forms": {},
     }
+    values = _values(proto, path.parent / "test_data_set_0")
     forms = {"as it is": path}
     constant = _with_constants(proto, path.parent / "test_data_set_0", made / "constant.onnx")
     for form, file in forms.items():
-        row["forms"][form] = _ask(asked, file)
+        row["forms"][form] = _ask(asked, file, values)
     if row["forms"]["as it is"]["level"] != "built" and constant is not None:
-        row["forms"]["constants"] = _ask(asked, constant) | {"predicted": predicted(constant)}
+        row["forms"]["constants"] = _ask(asked, constant, values) | {"predicted": predicted(constant)}
     row["version"] = asked.version
     return row
 
 
-def _ask(asked: Builder, file: Path) -> dict[str, Any]:
+def _values(proto: Any, data: Path) -> dict[str, Any]:
+    """The test's integer inputs: what they hold may be sizes."""
+    found = {}
+    for place, value in enumerate(proto.graph.input):
+        file = data / f"input_{place}.pb"
+        if value.type.HasField("tensor_type") and file.exists():
+            tensor = onnx.TensorProto()
+            tensor.ParseFromString(file.read_bytes())
+            if tensor.data_type in (onnx.TensorProto.INT32, onnx.TensorProto.INT64) and len(tensor.dims) <= 1:
+                elements = onnx.numpy_helper.to_array(tensor).reshape(-1).tolist()
+                found[value.name] = [elements] * 3
+    return found
+
+
+def _ask(asked: Builder, file: Path, values: dict[str, Any]) -> dict[str, Any]:
     try:
         model = frontend.load(file)
         profile = derive(model, {})
-        stages = asked.ask(file, "built", profile=profile.shapes, capability=("SM86",), timeout=SECONDS)
+        stages = asked.ask(file, "built", profile=profile.shapes, values=values, capability=("SM86",), timeout=SECONDS)
     except GoptError as error:
         return {"level": "", "error": str(error)}
     reached = [s.name for s in stages if s.ok]

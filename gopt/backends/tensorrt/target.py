@@ -11,8 +11,9 @@ from ...errors import UsageError
 from ...ir import Model
 from ..base import Blocker, Target, Verdict
 from ..support import Support, read_table
-from . import builder
+from . import builder, emit
 from .builder import Builder, Stage
+from .emit import Flavor
 from .forms import examine
 from .places import Places
 from .profiles import Profile, derive, parse_spans
@@ -35,10 +36,12 @@ class TensorRT(Target):
         "capability": f"compute capabilities to build for, joined by +: {', '.join(CAPABILITIES)}; SM86 by default",
     }
     major: ClassVar[str] = ""
+    flavor: ClassVar[Flavor]
 
     def __init__(self, given: Mapping[str, str] | None = None) -> None:
         super().__init__(given)
         self.spans = parse_spans([t for t in self.given.get("profile", "").split(",") if t.strip()])
+        self._built: Profile | None = None
         self.quantized = self.given.get("quantized", "numbers")
         if self.quantized not in ("numbers", "float"):
             raise UsageError(f"quantized is numbers or float, not {self.quantized!r}")
@@ -73,6 +76,11 @@ class TensorRT(Target):
         """The profile by which a model is built."""
         return derive(model, self.spans, self.cases)
 
+    def emit(self, model: Model, path: Path) -> list[Path]:
+        """Write profile, build script, command line and ONNX Runtime's options."""
+        profile = self._built or self.profile(model)
+        return emit.write(path.parent, path, profile, self.flavor, self.capability)
+
     def prove(self, model: Model, path: Path, level: str, timeout: float) -> Verdict:
         """Let NVIDIA's parser and builder judge, after the table."""
         found = super().prove(model, path, level, timeout)
@@ -89,6 +97,8 @@ class TensorRT(Target):
                 again = self._ask(asked, path, level, fixed, deadline)
                 if again[-1].ok:
                     stages, profile = again, fixed
+            if level == "built" and stages[-1].ok:
+                self._built = profile
             return self._verdict(found, level, stages, asked, profile, Places(model))
 
     def _ask(self, asked: Builder, path: Path, level: str, profile: Profile, deadline: float) -> list[Stage]:
@@ -122,6 +132,7 @@ class TensorRT10(TensorRT):
     name = "trt10"
     title = "TensorRT 10"
     major = "10"
+    flavor = Flavor(title, "tensorrt", "tensorrt 10", "trtexec", True, "TensorrtExecutionProvider", "trt")
 
 
 class TensorRT11(TensorRT):
@@ -130,6 +141,7 @@ class TensorRT11(TensorRT):
     name = "trt11"
     title = "TensorRT 11"
     major = "11"
+    flavor = Flavor(title, "tensorrt", "tensorrt 11", "trtexec", False, "TensorrtExecutionProvider", "trt")
 
 
 class TensorRTRTX(TensorRT):
@@ -137,3 +149,6 @@ class TensorRTRTX(TensorRT):
 
     name = "trt-rtx"
     title = "TensorRT for RTX"
+    flavor = Flavor(
+        title, "tensorrt_rtx", "tensorrt-rtx", "tensorrt_rtx", False, "NvTensorRTRTXExecutionProvider", "nv"
+    )

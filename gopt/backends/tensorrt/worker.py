@@ -7,7 +7,8 @@ a job per line on stdin (JSON) and writes one or more events, a line each, to th
     module      "tensorrt_rtx" or "tensorrt"
     level       "parsed" or "built"
     strong      a strongly typed network (TensorRT for RTX and 11 know no other)
-    profile     {input: [smallest, usual, largest]}: shapes, or values of an input that holds sizes
+    profile     {input: [smallest, usual, largest]} shapes
+    values      {input: [smallest, usual, largest]} elements, of inputs that hold sizes
     capability  compute capabilities to build for, such as ["SM86"]; those of the GPU that is there by default
     workspace   bytes of scratch memory that the builder may plan with; 0 for its own default
 
@@ -66,7 +67,7 @@ def _run(trt: Any, job: dict[str, Any]) -> Iterator[dict[str, Any]]:
     if job.get("workspace"):
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, job["workspace"])
     _capabilities(trt, config, job.get("capability") or [])
-    why = _profile(builder, network, config, job.get("profile") or {})
+    why = _profile(builder, network, config, job.get("profile") or {}, job.get("values") or {})
     engine = None if why else builder.build_serialized_network(network, config)
     size = 0 if engine is None else int(engine.nbytes)
     yield {
@@ -110,21 +111,22 @@ def _capabilities(trt: Any, config: Any, names: list[str]) -> None:
             config.set_compute_capability(getattr(trt.ComputeCapability, name), place)
 
 
-def _profile(builder: Any, network: Any, config: Any, wanted: dict[str, Any]) -> str:
+def _profile(builder: Any, network: Any, config: Any, wanted: dict[str, Any], values: dict[str, Any]) -> str:
     """Give the configuration an optimization profile; why that cannot be, or ""."""
     profile = builder.create_optimization_profile()
     needed = False
     for place in range(network.num_inputs):
         value = network.get_input(place)
-        given = wanted.get(value.name)
-        dynamic = -1 in tuple(value.shape)
-        if value.is_shape_tensor and given is not None:
-            profile.set_shape_input(value.name, *given)
+        shapes = wanted.get(value.name)
+        if -1 in tuple(value.shape):
+            if shapes is None:
+                return f"input {value.name} has dynamic dims and no profile"
+            profile.set_shape(value.name, *[tuple(shape) for shape in shapes])
             needed = True
-        elif dynamic and given is None:
-            return f"input {value.name} has dynamic dims and no profile"
-        elif dynamic:
-            profile.set_shape(value.name, *[tuple(shape) for shape in given or ()])
+        if value.is_shape_tensor:
+            if value.name not in values:
+                return f"input {value.name} holds sizes: the profile has to say how large they are"
+            profile.set_shape_input(value.name, *values[value.name])
             needed = True
     if needed:
         config.add_optimization_profile(profile)
