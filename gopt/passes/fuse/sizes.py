@@ -219,6 +219,8 @@ class _Planner:
         sources = [self.replaced.get(p.source, p.source) for p in plan.parts if p.source is not None]
         if any(source.graph is not self.graph for source in sources):
             return  # one died with another sink
+        if any(self.shapes[key].graph is not self.graph for key in self._wanted(plan) if key in self.shapes):
+            return  # it counted on a Shape that died likewise
         try:
             values = [self._value(rw, part, made) for part in plan.parts]
             result = values[0] if len(values) == 1 else rw.Concat(*values, axis=0)
@@ -231,14 +233,23 @@ class _Planner:
             self.replaced[plan.sink] = result
             self.shapes.update((part, value) for part, value in made.items() if value.graph is self.graph)
 
+    @staticmethod
+    def _wanted(plan: _Plan) -> Iterator[_Part]:
+        """The parts of shapes, and whole shapes, that may be there already."""
+        for part in plan.parts:
+            if part.source is not None and part.end:
+                yield from (part, _whole(part))
+
     def _value(self, rw: Rewriter, part: _Part, made: dict[_Part, Value]) -> Value:
         if part.source is None:
             return rw.const(part.numbers, like=DType.INT64)
         if not part.end:
             return self.replaced.get(part.source, part.source)
-        found = self.shapes.get(part) or made.get(part)
-        if found is not None and (found.graph is self.graph or found.graph is None):
-            return found
+        there = self.shapes.get(part)
+        if there is not None and there.graph is self.graph:  # it may have died with another sink
+            return there
+        if part in made:
+            return made[part]
         whole = _whole(part)
         if part == whole:
             made[part] = rw.Shape(part.source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from gopt.rewrite import Numerics
@@ -99,3 +100,14 @@ def test_no_clip_is_made_with_a_bound_beyond_an_absent_one() -> None:
     text = "(float[3] x) => (float[3] y) <float c = {2}, float d = {-inf}> { a = Min(x, c) y = Min(d, a) }"
     assert rewrite(text, "fuse", opset=9).ops in (["Min"], ["Min", "Min"])
     assert rewrite(text.replace("-inf", "-3"), "fuse", opset=9).ops == ["Clip"]
+
+
+def test_a_shape_that_died_is_not_used_for_the_next_size() -> None:
+    """What takes the dims at a place that is computed needs its Shape; it was given one that had gone."""
+    text = (
+        "(float[N,M] x, int64 i) => (int64[1] y) <int64 zero = {0}, int64[1] one = {0}> "
+        "{ s = Shape(x) n = Gather(s, zero) a = Unsqueeze(n, one) t = Shape(x) m = Gather(t, i) "
+        "b = Unsqueeze(m, one) y = Mul(a, b) }"
+    )
+    found = rewrite(text, "fuse.sizes", sizes={"i": np.array(1)})
+    assert found.ops == ["Shape", "Shape", "Gather", "Unsqueeze", "Mul"]
