@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ...analysis import infer
 from ...frontends.onnx import load, to_bytes
-from ...ir import Array, Model, Symbol, TensorType, Value
+from ...ir import Array, Model, Op, Symbol, TensorType, Value
 from ...ops.symbolic import value_at
 from ..runner import Outputs
 from .finish import Case, Inputs
@@ -60,14 +61,16 @@ def claims(data: bytes, seen: Outputs, inputs: Inputs) -> str:
 
 
 def lenient(data: bytes, seen: Outputs) -> bool:
-    """True if an operand without elements lets the runtime do what no standard says.
+    """True if an operand without elements, or of the wrong size, lets the runtime do what no standard says.
 
-    Its reductions give other shapes then, its Concat takes it beside operands of any other sizes, and what a Loop
-    without turns stacks is of sizes that it makes up.
+    Its reductions give other shapes then, its Concat takes it beside operands of any other sizes, what a Loop
+    without turns stacks is of sizes that it makes up, and it ignores what a condition of Compress has too many.
     """
     sizes = {name: array.shape for name, array in seen.items() if isinstance(array, np.ndarray)}
     for op in load(data).graph.ops:
         if op.op_type == "Loop" and any(0 in sizes.get(v.name, ()) for v in op.outputs if v is not None):
+            return True
+        if op.op_type == "Compress" and _too_long(op, sizes):
             return True
         shapes = [sizes[v.name] for v in op.inputs if v is not None and v.name in sizes]
         if all(0 not in shape for shape in shapes):
@@ -79,6 +82,17 @@ def lenient(data: bytes, seen: Outputs) -> bool:
             if len({tuple(np.delete(shape, at)) for shape in shapes}) > 1:
                 return True
     return False
+
+
+def _too_long(op: Op, sizes: dict[str, tuple[int, ...]]) -> bool:
+    """True if a Compress has more conditions than there are elements along its axis, or in all."""
+    data, condition = op.input(0), op.input(1)
+    shape = None if data is None else sizes.get(data.name)
+    if shape is None or condition is None:
+        return False
+    length = condition.tensor.size if condition.tensor is not None else prod(sizes.get(condition.name, (0,)))
+    axis = op.attr("axis")
+    return bool(length > (prod(shape) if axis is None else shape[axis]))
 
 
 def exposed(data: bytes) -> bytes | None:
