@@ -6,7 +6,7 @@ operands are known numbers, the operator's kernel computes. Contents of more tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from math import prod
 
@@ -20,6 +20,7 @@ from .evaluate import evaluate
 from .registry import opdef
 from .shapes import tensor
 from .sizes import difference, maximum, minimum, modulo, product, scaled_by, total, truncated_div
+from .symbolic import Sum, polynomial
 from .view import attribute, ints
 
 _Rule = Callable[[Op, int], Entries | None]
@@ -242,13 +243,13 @@ def _moved(op: Op, place: int) -> Entries | None:
 @_rule("Neg")
 def _neg(op: Op, place: int) -> Entries | None:
     data = _symbolic(op.inputs[0])
-    return None if data is None else tuple(None if d is None else scaled_by(d, -1) for d in data)
+    return None if data is None else _checked([None if d is None else scaled_by(d, -1) for d in data])
 
 
 @_rule("Abs")
 def _abs(op: Op, place: int) -> Entries | None:
     data = _symbolic(op.inputs[0])
-    return None if data is None else tuple(abs(d) if isinstance(d, int) else d if _sure(d) else None for d in data)
+    return None if data is None else _checked([abs(d) if isinstance(d, int) else d if _sure(d) else None for d in data])
 
 
 def _sure(dim: Dim | None) -> bool:
@@ -325,7 +326,12 @@ _LARGEST = 1 << 31
 
 def _checked(found: Sequence[Dim | None]) -> Entries:
     """Leaves out what an integer type might not hold."""
-    return tuple(None if isinstance(d, int) and not -_LARGEST <= d < _LARGEST else d for d in found)
+    return tuple(d if d is None or all(-_LARGEST <= n < _LARGEST for n in _numbers(d)) else None for d in found)
+
+
+def _numbers(dim: Dim) -> Iterable[int]:
+    """A number, or the coefficients of a size."""
+    return (dim,) if isinstance(dim, int) else polynomial(dim).values() if type(dim) is Sum else ()
 
 
 def _equal(a: Dim | float | None, b: Dim | float | None) -> int | None:

@@ -118,6 +118,16 @@ def test_overflow_is_not_followed() -> None:
     assert entries(c("Mul", c("Shape", c.x), np.array(2**40))) == (None,)
 
 
+@pytest.mark.parametrize("number", [2**62, -(2**62), 2**63 - 1])
+def test_sizes_times_what_makes_them_overflow_are_not_followed(number: int) -> None:
+    """Integers wrap around in a run; 2**63 times a size was taken for a large number."""
+    c = Chain(N)
+    size = c("Shape", c.x)
+    assert entries(c("Mul", size, np.array(number))) == (None,)
+    assert entries(c("Sub", c("Mul", size, np.array(3)), np.array(number))) == (None,)
+    assert entries(c("Add", size, size)) == (product((N, 2)),)
+
+
 def test_deep_and_doubling_chains_end() -> None:
     c = Chain(N)
     value = c("Shape", c.x)
