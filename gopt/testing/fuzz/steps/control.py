@@ -95,7 +95,7 @@ def loop(s: Sketch) -> list[Value]:
     carried = [_formal(body, TensorType(dtype(v), shape(v))) for v in initial]
     scope.values += [number, flag, *carried] if s.chance(0.3) else carried
     grow(scope, s.number(1, 4))
-    taken = [scope.op("Identity", flag) if s.chance(0.8) else scope.op("Identity", s.constant(np.array(True)))]
+    taken = [scope.op("Identity", flag) if s.chance(0.8) else scope.op("Identity", scope.constant(np.array(True)))]
     for value in carried:
         new = scope.like(value)
         taken.append(_named(scope, new, taken))
