@@ -10,7 +10,7 @@ import numpy as np
 from ...analysis import forget, infer
 from ...errors import GoptError
 from ...frontends.onnx import to_bytes
-from ...ir import Array, Declared, DType, TensorType, Value, dtype_of
+from ...ir import Array, Declared, DType, Op, TensorType, Value, dtype_of, static_shape
 from ..mutations import LARGE, LAST, MUTATIONS, Draft
 from ..plans import Rng, Shape, pick
 from ..values import feed
@@ -64,7 +64,19 @@ def draw(seed: int) -> Case | None:
         feeds.append(plain[1])
     feeds.append(_inputs(sketch, rng, {}, special=True))
     _declare_outputs(sketch, rng)
+    if not all(map(_is_sound, (op for graph in sketch.model.graphs() for op in graph.ops))):
+        return None
     return Case(seed, to_bytes(sketch.model), tuple(feeds))
+
+
+def _is_sound(op: Op) -> bool:
+    """False for what is no model by the standard, though the runtime may take it: a PRelu that its slope enlarges."""
+    if op.op_type != "PRelu":
+        return True
+    x, slope = (static_shape(v.type) if v is not None else None for v in op.inputs)
+    if x is None or slope is None:
+        return slope is not None and prod(slope) == 1 and len(slope) < 2
+    return len(slope) <= len(x) and all(n in (1, m) for m, n in zip(x[::-1], slope[::-1]))
 
 
 def _export(sketch: Sketch) -> None:
