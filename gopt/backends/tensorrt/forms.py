@@ -121,7 +121,13 @@ def _quantize(op: Op) -> Iterator[Blocker]:
         yield _form(op, "the zero point is not 0", "lower.quantized")
 
 
-def _form(op: Op, reason: str, remedy: str, hint: str = "", settle: tuple[tuple[str, int], ...] = ()) -> Blocker:
+def _matmul(op: Op) -> Iterator[Blocker]:
+    a, b = (_type(v) for v in (op.input(0), op.input(1)))
+    if a is not None and b is not None and a.rank == 1 and (b.rank or 0) > 2:
+        yield _form(op, "a vector is multiplied by a stack of matrices", "", "give it a dim of 1 before")
+
+
+def _form(op: Op, reason: str, remedy: str = "", hint: str = "", settle: tuple[tuple[str, int], ...] = ()) -> Blocker:
     return Blocker(op.label, kind(op), "form", reason, remedy, hint, "measured", settle=settle)
 
 
@@ -133,6 +139,7 @@ _FORMS = {
     "DequantizeLinear": _quantize,
     "If": _if,
     "Loop": _loop,
+    "MatMul": _matmul,
     "QuantizeLinear": _quantize,
     "Squeeze": _squeeze,
 }

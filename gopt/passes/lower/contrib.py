@@ -10,10 +10,15 @@ from ...rewrite import Numerics, P, RejectError, Rewriter, rule
 MS = "com.microsoft"
 
 
+def _model(signature: str, call: str) -> str:
+    """The text of an example."""
+    head = '<ir_version: 8, opset_import: ["" : 18, "com.microsoft" : 1]>'
+    return f"{head}\nexample {signature} {{ y = com.microsoft.{call} }}"
+
+
 @rule(
     P.op("FusedMatMul", domain=MS)("a", "b").as_("op"),
-    example='<ir_version: 8, opset_import: ["" : 18, "com.microsoft" : 1]>\nexample (float[2,3] a, float[4,3] b) '
-    "=> (float[2,4] y) { y = com.microsoft.FusedMatMul<transB = 1, alpha = 0.5>(a, b) }",
+    example=_model("(float[2,3] a, float[4,3] b) => (float[2,4] y)", "FusedMatMul<transB = 1, alpha = 0.5>(a, b)"),
     numerics=Numerics.ROUNDING,
 )
 def fused_matmul(rw: Rewriter, a: Value, b: Value, op: object) -> Value:
@@ -42,7 +47,11 @@ def _transposed(rw: Rewriter, value: Value) -> Value:
     return result
 
 
-@rule(P.op("Gelu", domain=MS)("x"), numerics=Numerics.ROUNDING)
+@rule(
+    P.op("Gelu", domain=MS)("x"),
+    numerics=Numerics.ROUNDING,
+    example=_model("(float[2,3] x) => (float[2,3] y)", "Gelu(x)"),
+)
 def gelu(rw: Rewriter, x: Value) -> Value:
     """com.microsoft.Gelu(x) -> x (1 + Erf(x / sqrt(2))) / 2
 
@@ -54,7 +63,11 @@ def gelu(rw: Rewriter, x: Value) -> Value:
     return result
 
 
-@rule(P.op("QuickGelu", domain=MS)("x").as_("op"), numerics=Numerics.ROUNDING)
+@rule(
+    P.op("QuickGelu", domain=MS)("x").as_("op"),
+    numerics=Numerics.ROUNDING,
+    example=_model("(float[2,3] x) => (float[2,3] y)", "QuickGelu<alpha = 1.702>(x)"),
+)
 def quick_gelu(rw: Rewriter, x: Value, op: object) -> Value:
     """QuickGelu(x; alpha) -> x Sigmoid(alpha x)
 
@@ -65,7 +78,14 @@ def quick_gelu(rw: Rewriter, x: Value, op: object) -> Value:
     return result
 
 
-@rule(P.op("FusedConv", domain=MS)("x", "w", P.opt("b")).as_("op"), numerics=Numerics.ROUNDING)
+@rule(
+    P.op("FusedConv", domain=MS)("x", "w", P.opt("b")).as_("op"),
+    numerics=Numerics.ROUNDING,
+    example=_model(
+        "(float[1,2,4,4] x, float[3,2,3,3] w) => (float[1,3,2,2] y)",
+        'FusedConv<activation = "Relu", kernel_shape = [3,3]>(x, w)',
+    ),
+)
 def fused_conv(rw: Rewriter, x: Value, w: Value, b: Value | None, op: object) -> Value:
     """FusedConv(x, w, b; activation) -> activation(Conv(x, w, b))
 

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-MODULES = ("dynamic", "lstm")
+MODULES = ("dynamic", "lstm", "linear", "pairs")

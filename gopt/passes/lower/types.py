@@ -1,0 +1,57 @@
+"""Element types that compilers take at the edges of a model alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ... import ops
+from ...ir import DType, Op, Value
+from ...rewrite import P, RejectError, Rewriter, rule
+from ..example import example
+
+_MOVES = ("Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Tile", "Transpose", "Unsqueeze")
+_SMALL = (DType.UINT8, DType.INT8)
+
+
+@rule(
+    P.Cast(P.op(*_MOVES)("x", ...).as_("move")),
+    example=example("(uint8[2,3] x) => (float[3,2] y) { t = Transpose(x) y = Cast<to = 1>(t) }"),
+)
+def cast_first(rw: Rewriter, x: Value, move: Op) -> Value:
+    """Cast(Transpose(x)) -> Transpose(Cast(x)), for x of 8 bits
+
+    The same for all that only moves elements. TensorRT takes UINT8 at inputs and outputs alone, so that a model that
+    takes pictures has to begin with the cast. Exact: the same elements are converted.
+    """
+    if rw.dtype(x) not in _SMALL:
+        raise RejectError("the elements are not of 8 bits")
+    cast = rw.Cast(x, to=rw.attr(rw.root, "to"))
+    rest = ops.operands(move)[1:]
+    result: Value = rw.op(move.op_type, cast, *rest, **_attributes(rw, move))
+    return result
+
+
+@rule(
+    P.op(*_MOVES)("x", ...).as_("move"),
+    example=example("(uint8[2,3] x) => (uint8[3,2] y) { y = Transpose(x) }"),
+)
+def around(rw: Rewriter, x: Value, move: Op) -> Value:
+    """Transpose(x) -> Cast(Transpose(Cast(x, int32)), uint8), for x of type uint8
+
+    Where it is not a cast alone that takes the result. Exact: int32 holds every uint8.
+    """
+    result = move.result
+    if rw.dtype(x) is not DType.UINT8:
+        raise RejectError("the elements are not of type uint8")
+    if not result.is_output and all(use.op.op_type == "Cast" for use in result.uses):
+        raise RejectError("the casts of the result come before it instead")
+    wide = rw.Cast(x, to=int(DType.INT32))
+    moved = rw.op(move.op_type, wide, *ops.operands(move)[1:], **_attributes(rw, move))
+    made: Value = rw.Cast(moved, to=int(DType.UINT8))
+    return made
+
+
+def _attributes(rw: Rewriter, op: Op) -> dict[str, Any]:
+    """The attributes that are none of the operands in another spelling."""
+    moved = {m.name for m in ops.view.spelled_as_attribute(op)}
+    return {name: attr for name, attr in rw.copy_attrs(op).items() if name not in moved}
