@@ -94,11 +94,13 @@ def grown(sizes: Sequence[Dim], window: Spatial, output_padding: Sequence[int]) 
     result = []
     for axis, size in enumerate(sizes):
         stride = strides[axis]
+        reach = output_padding[axis] + (kernel[axis] - 1) * dilations[axis] + 1
         if auto_pad in ("SAME_UPPER", "SAME_LOWER"):
-            result.append(product((size, stride)))
+            # What does not reach that far would have to be padded by less than nothing, which runtimes do not do.
+            result.append(product((size, stride)) if reach >= stride else Symbol())
             continue
         padding = 0 if auto_pad == "VALID" else pads[axis] + pads[axis + rank]
-        more = output_padding[axis] + (kernel[axis] - 1) * dilations[axis] + 1 - padding - stride
+        more = reach - padding - stride
         found = total((product((size, stride)), more))
         result.append(max(found, 0) if isinstance(found, int) else found)
     return result

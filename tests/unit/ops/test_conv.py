@@ -70,6 +70,17 @@ def test_conv_transpose_as_the_runtime_has_it(attrs: dict[str, Any]) -> None:
     assert shape_of(make("ConvTranspose", *(typed(*s) for s in shapes), **given)) == expected
 
 
+@pytest.mark.parametrize("mode", ["SAME_UPPER", "SAME_LOWER"])
+def test_a_transposed_kernel_shorter_than_its_stride(mode: str) -> None:
+    """By the operator's text sizes are multiplied by the strides; the runtime has one column less."""
+    shapes, attrs = [(1, 2, 2, 4), (2, 1, 2, 1)], {"auto_pad": mode, "strides": [2, 2]}
+    assert actual("ConvTranspose", shapes, attrs) == (1, 1, 4, 7)
+    found = shape_of(make("ConvTranspose", *(typed(*s) for s in shapes), auto_pad=mode, strides=(2, 2)))
+    assert unknown(found) == [False, False, False, True]
+    assert found is not None
+    assert found[2] == 4
+
+
 POOLS: list[dict[str, Any]] = [
     {"kernel_shape": [2, 3]},
     {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]},
