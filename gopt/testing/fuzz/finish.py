@@ -81,7 +81,7 @@ def _is_sound(op: Op) -> bool:
 
 def _export(sketch: Sketch) -> None:
     """All results that nobody uses are outputs, for the most part, and some that are used."""
-    share = pick(sketch.rng, [0.0, 0.0, 0.1, 0.3])
+    share = pick(sketch.rng, [0.0, 0.0, 0.0, 0.1, 0.25])
     results = [v for op in sketch.graph.ops for v in op.outputs if v is not None and isinstance(v.type, TensorType)]
     for value in results:
         if value.is_output:

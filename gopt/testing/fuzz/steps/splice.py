@@ -33,14 +33,14 @@ def _parsed(text: str) -> Model:
     return parse(text)
 
 
-@step(22)
+@step(60)
 def example(s: Sketch) -> None:
     """The example of a rule."""
     rule = s.pick(_examples())
     put_in(s, _parsed(rule.example))
 
 
-@step(10)
+@step(25)
 def pattern(s: Sketch) -> None:
     """A model made from a rule's pattern."""
     if s.depth:
