@@ -28,7 +28,11 @@ PRESETS: dict[str, Preset] = {
     for p in (
         Preset("default", "(inline,fold,clean,layout,fuse)*", "what `gopt run` does when not told otherwise"),
         Preset("tensorrt", "@default,lower,@default", "for NVIDIA TensorRT: what its parsers and builders take"),
-        Preset("rknn", "@default,lower,npu", "for Rockchip NPUs: what rknn-toolkit2 takes and keeps on the NPU"),
+        Preset(
+            "rknn",
+            "@default,lower,npu,(fold,clean)*,npu.results",
+            "for Rockchip NPUs: what rknn-toolkit2 takes and keeps on the NPU",
+        ),
         Preset("ort", "opset.upgrade:to=21,@default", "for ONNX Runtime 1.18 or newer; stays portable ONNX"),
     )
 }

@@ -2,4 +2,15 @@
 
 from __future__ import annotations
 
-MODULES = ("activation", "elementwise", "reduce", "norm", "gather", "movement", "conv", "results")
+MODULES = (
+    "branches",
+    "activation",
+    "elementwise",
+    "reduce",
+    "norm",
+    "gather",
+    "movement",
+    "conv",
+    "interface",
+    "results",
+)

@@ -30,8 +30,9 @@ def phases(rw: Rewriter, x: Value, w: Value, b: Value | None, op: Op) -> Value:
 
     The polyphase form: blocks of elements become channels, [C,L] -> [C s m, L / (s m)]; each window of the new
     convolution holds all that m results in a row need, and its output channels are these results (P. P. Vaidyanathan,
-    Multirate Systems and Filter Banks, 1993, section 4.3). Applies to one axis with a window of more than 16 or a stride
-    of more than 8, without groups and dilations, where sizes are known. Adds products with 0 and adds in another order.
+    Multirate Systems and Filter Banks, 1993, section 4.3). Applies to one axis with a window of more than 16 or a
+    stride of more than 8, without groups and dilations, where sizes are known. Adds products with 0 and adds in another
+    order.
     """
     length = _signal(rw, x, w, op)
     weight = rw.array(w).reshape(rw.array(w).shape[0], rw.array(w).shape[1], -1)

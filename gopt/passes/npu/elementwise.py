@@ -92,3 +92,26 @@ def hyperbolic(rw: Rewriter, x: Value) -> Value:
     both = rw.Sub(up, down) if rw.root.op_type == "Sinh" else rw.Add(up, down)
     result: Value = rw.Mul(both, rw.const(np.asarray(0.5), like=x))
     return result
+
+
+@rule(
+    P.Where("c", "a", "b"),
+    numerics=Numerics.FINITE,
+    example=example("(bool[1,1] c, float[1,1] x, float[1,1] z) => (float[1,1] y) { y = Where(c, x, z) }"),
+)
+def where_one(rw: Rewriter, c: Value, a: Value, b: Value) -> Value:
+    """Where(c, a, b) -> a Cast(c) + b (1 - Cast(c))
+
+    Applies to single numbers of floating point, on which compilers stumble. Exact for finite numbers: one of the
+    products is 0, the other is by 1.
+    """
+    _of_floats(rw, a)
+    shapes = [rw.shape(v) for v in (c, a, b)]
+    if any(shape is None or any(dim != 1 for dim in shape) for shape in shapes):
+        raise RejectError("it is more than one number")
+    dtype = rw.dtype(a)
+    assert dtype is not None
+    chosen = rw.Cast(c, to=int(dtype))
+    other = rw.Sub(rw.const(np.asarray(1.0), like=a), chosen)
+    result: Value = rw.Add(rw.Mul(a, chosen), rw.Mul(b, other))
+    return result
