@@ -29,6 +29,8 @@ class Run:
         wild: NaN or an infinity occurs, or what is so large that a sum or product may overflow on another way to it:
             ROUNDING, which is about real numbers, promises nothing then. Minus infinity that comes from a constant is
             no such thing: masks are made of it.
+        empty: an input has no elements. A size of 0 means another one to Reshape, and some kernels refuse it (MatMul as
+            the batch of its second operand alone): nothing is claimed then, and a result need not run.
     """
 
     place: int
@@ -36,6 +38,7 @@ class Run:
     outputs: Outputs
     strange: bool
     wild: bool
+    empty: bool = False
 
 
 def claims(data: bytes, seen: Outputs, inputs: Inputs) -> str:
@@ -114,13 +117,14 @@ def exposed(data: bytes) -> bytes | None:
 
 def run_of(case: Case, place: int, inputs: Inputs, outputs: Outputs, seen: Outputs | None) -> Run:
     """A run, given what all values of the main graph were in it."""
+    empty = any(array.size == 0 for array in inputs.values())
     if seen is None:
-        return Run(place, inputs, outputs, strange=True, wild=True)
+        return Run(place, inputs, outputs, strange=True, wild=True, empty=empty)
     arrays = list(seen.values())
     constants = _constants(case.data)
     strange = any(map(_strange, (*arrays, *inputs.values(), *constants)))
     wild = any(map(_wild, (*arrays, *constants))) or any(_wild(a, infinite=False) for a in inputs.values())
-    return Run(place, inputs, outputs, strange, wild)
+    return Run(place, inputs, outputs, strange, wild, empty)
 
 
 _ROOM = {"float16": 2.0**4}
