@@ -67,13 +67,16 @@ def lenient(data: bytes, seen: Outputs) -> bool:
     """True if an operand without elements, or of the wrong size, lets the runtime do what no standard says.
 
     Its reductions give other shapes then, its Concat takes it beside operands of any other sizes, what a Loop
-    without turns stacks is of sizes that it makes up, and it ignores what a condition of Compress has too many.
+    without turns stacks is of sizes that it makes up, it ignores what a condition of Compress has too many, and pools by
+    windows that are larger than their operand.
     """
     sizes = {name: array.shape for name, array in seen.items() if isinstance(array, np.ndarray)}
     for op in load(data).graph.ops:
         if op.op_type == "Loop" and any(0 in sizes.get(v.name, ()) for v in op.outputs if v is not None):
             return True
         if op.op_type == "Compress" and _too_long(op, sizes):
+            return True
+        if op.op_type in ("AveragePool", "LpPool", "MaxPool") and _is_larger(op, sizes):
             return True
         shapes = [sizes[v.name] for v in op.inputs if v is not None and v.name in sizes]
         if all(0 not in shape for shape in shapes):
@@ -96,6 +99,17 @@ def _too_long(op: Op, sizes: dict[str, tuple[int, ...]]) -> bool:
     length = condition.tensor.size if condition.tensor is not None else prod(sizes.get(condition.name, (0,)))
     axis = op.attr("axis")
     return bool(length > (prod(shape) if axis is None else shape[axis]))
+
+
+def _is_larger(op: Op, sizes: dict[str, tuple[int, ...]]) -> bool:
+    """True if the window of a pool does not fit into its operand, its pads included."""
+    shape = sizes.get(op.inputs[0].name, ()) if op.inputs[0] is not None else ()
+    kernel = op.attr("kernel_shape", ())
+    rank = len(kernel)
+    pads, dilations = op.attr("pads", (0,) * (2 * rank)), op.attr("dilations", (1,) * rank)
+    if len(shape) != rank + 2:
+        return False
+    return any(size + pads[k] + pads[k + rank] < (kernel[k] - 1) * dilations[k] + 1 for k, size in enumerate(shape[2:]))
 
 
 def exposed(data: bytes) -> bytes | None:
