@@ -67,8 +67,8 @@ def lenient(data: bytes, seen: Outputs) -> bool:
     """True if an operand without elements, or of the wrong size, lets the runtime do what no standard says.
 
     Its reductions give other shapes then, its Concat takes it beside operands of any other sizes, what a Loop
-    without turns stacks is of sizes that it makes up, it ignores what a condition of Compress has too many, and pools by
-    windows that are larger than their operand.
+    without turns stacks is of sizes that it makes up, it ignores what a condition of Compress has too many, and pools
+    by windows that are larger than their operand.
     """
     sizes = {name: array.shape for name, array in seen.items() if isinstance(array, np.ndarray)}
     for op in load(data).graph.ops:
