@@ -73,10 +73,18 @@ def outward(type_: Type | None, known: Symbols) -> Type | None:
 
 def _is_known(dim: Dim | float, known: Symbols) -> bool:
     """True for numbers, known and named symbols, and sizes derived from such."""
-    if not isinstance(dim, Symbol) or dim in known or dim.name:
-        return True
-    args = arguments(dim)
-    return bool(args) and all(_is_known(d, known) for d in args)
+    todo: list[Dim | float] = [dim]
+    seen: set[Symbol] = set()  # a size may be part of others in a great many ways
+    while todo:
+        part = todo.pop()
+        if not isinstance(part, Symbol) or part in seen or part in known or part.name:
+            continue
+        args = arguments(part)
+        if not args:
+            return False
+        seen.add(part)
+        todo += args
+    return True
 
 
 def covers(general: Type | None, special: Type | None, free: Symbols) -> bool:

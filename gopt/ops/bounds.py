@@ -14,6 +14,8 @@ from ..ir import Dim, Symbol
 from .symbolic import Atom, Bound, Monomial, Polynomial, Sum, difference, polynomial
 
 _DEEPEST = 6
+_MOST_STEPS = 64
+"""Expressions that are looked at for one bound."""
 
 
 def bounds(dim: Dim) -> tuple[Bound, Bound]:
@@ -50,7 +52,14 @@ def is_different(a: Dim, b: Dim) -> bool:
 
 def is_filled(dim: Dim) -> bool:
     """True if it is certainly at least 1 in every run in which no input is empty."""
-    low = _lower(polynomial(dim), 0, _of_filled)
+    known: dict[Symbol, tuple[Bound, Bound]] = {}
+
+    def of(symbol: Symbol) -> tuple[Bound, Bound]:
+        if symbol not in known:
+            known[symbol] = _of_filled(symbol, of)
+        return known[symbol]
+
+    low = _lower(polynomial(dim), 0, of)
     return low is not None and low > 0
 
 
@@ -66,13 +75,13 @@ def _of_symbol(symbol: Symbol) -> tuple[Bound, Bound]:
     return (symbol.low, symbol.high) if type(symbol) is Atom else (0, None)
 
 
-def _of_filled(symbol: Symbol) -> tuple[Bound, Bound]:
-    """Bounds in runs in which no input is empty."""
+def _of_filled(symbol: Symbol, of: _Of) -> tuple[Bound, Bound]:
+    """Bounds in runs in which no input is empty, from those of other symbols."""
     if type(symbol) is not Atom:
         return symbol.least, None
-    lows = [_lower(polynomial(a), 1, _of_filled) for a in symbol.args]
+    lows = [_lower(polynomial(a), 1, of) for a in symbol.args]
     low: Any = symbol.low
-    if None not in lows:
+    if lows and None not in lows:
         if symbol.kind in ("min", "max"):
             low = min(lows) if symbol.kind == "min" else max(lows)
         elif symbol.kind in ("floordiv", "div") and type(symbol.args[1]) is int:
@@ -83,16 +92,18 @@ def _of_filled(symbol: Symbol) -> tuple[Bound, Bound]:
     return (None if low is None else ceil(low)), symbol.high
 
 
-def _lower(found: Polynomial, depth: int, of: _Of = _of_symbol) -> Any:
+def _lower(found: Polynomial, depth: int, of: _Of = _of_symbol, steps: list[int] | None = None) -> Any:
     """A lower bound of an expression with rational coefficients; None if none was found."""
     best = _interval(found, of)
-    if depth == _DEEPEST:
+    steps = [0] if steps is None else steps
+    steps[0] += 1
+    if depth == _DEEPEST or steps[0] > _MOST_STEPS:
         return best
     for monomial, c in found.items():
         if len(monomial) != 1 or type(monomial[0]) is not Atom:
             continue
         for other in _replaced(found, monomial, monomial[0], c):
-            bound = _lower(other, depth + 1, of)
+            bound = _lower(other, depth + 1, of, steps)
             if bound is not None and (best is None or bound > best):
                 best = bound
         break  # the others come up further down

@@ -2,11 +2,14 @@
 
 What is no sum or product (a rounded quotient, a minimum, ...) is an `Atom`: a symbol that remembers what it is made of.
 Equal expressions in normal form are one object, so that "is" tells what is known to be equal.
+
+Expressions stay small: one with too many terms, factors, digits or arguments, or made of too many others one inside the
+other, becomes an atom that has forgotten what it is made of. No model makes a walk over an expression long or deep.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from functools import lru_cache
 from math import gcd
 from typing import Any
@@ -31,9 +34,10 @@ class Atom(Symbol):
         args: its arguments; with `kind` they determine it.
         low: what it never goes below.
         high: what it never goes above.
+        depth: atoms one inside the other.
     """
 
-    __slots__ = ("args", "high", "kind", "low")
+    __slots__ = ("args", "depth", "high", "kind", "low")
 
     def __init__(self, kind: str, args: tuple[Dim, ...], low: Bound, high: Bound) -> None:
         super().__init__()
@@ -41,8 +45,11 @@ class Atom(Symbol):
         self.args = args
         self.low = low
         self.high = high
+        self.depth = 1 + max(map(_depth, args), default=0)
 
     def __repr__(self) -> str:
+        if self.depth > _MOST_SHOWN:
+            return f"{self.kind}(...)"
         return f"{self.kind}({', '.join(map(repr, self.args))})"
 
 
@@ -73,12 +80,36 @@ class Sum(Symbol):
         return "+".join([*parts, *([str(self.constant)] if self.constant else [])]).replace("+-", "-")
 
 
+_MOST_TERMS = 64
+_MOST_FACTORS = 16
+_MOST_BITS = 128
+_MOST_ARGUMENTS = 16
+_MOST_DEPTH = 64
+_MOST_SHOWN = 5
+
+
+def _depth(dim: Dim) -> int:
+    if type(dim) is Atom:
+        return dim.depth
+    if type(dim) is Sum:
+        return max(s.depth if type(s) is Atom else 0 for monomial, _ in dim.terms for s in monomial)
+    return 0
+
+
 # Bounded so that a process that loads many models does not grow. A symbol that fell out is made anew, which loses an
 # equality but claims nothing wrong.
 @lru_cache(maxsize=1 << 16)
 def derive(kind: str, *args: Dim, low: Bound = 0, high: Bound = None) -> Symbol:
     """The symbol for a function of sizes; `kind` and `args` must determine the function."""
-    return Atom(kind, args, low, high)
+    if len(args) > _MOST_ARGUMENTS or max(map(_depth, args), default=0) >= _MOST_DEPTH:
+        args = ()
+    return Atom(kind if args else "opaque", args, low, high)
+
+
+@lru_cache(maxsize=1 << 16)
+def _opaque(key: Hashable, low: Bound) -> Symbol:
+    """An expression that became too large, which `key` determines."""
+    return Atom("opaque", (), low, None)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -106,13 +137,24 @@ def dim_of(found: Polynomial) -> Dim:
         return constant  # type: ignore[no-any-return]  # an integer
     if len(terms) == 1 and constant == 0 and terms[0][1] == 1 and len(terms[0][0]) == 1:
         return terms[0][0][0]
-    if len(terms) > _MOST_TERMS:
-        return Symbol()
+    if len(terms) > _MOST_TERMS or any(len(m) > _MOST_FACTORS or _is_long(c) for m, c in (*terms, ((), constant))):
+        return _opaque((constant, frozenset(terms)), _least(constant, terms))
     terms.sort(key=_term_order)
     return _sum(constant, tuple(terms))
 
 
-_MOST_TERMS = 64
+def _is_long(coefficient: Any) -> bool:
+    return int(abs(coefficient)).bit_length() > _MOST_BITS
+
+
+def _least(constant: Any, terms: Iterable[tuple[Monomial, Any]]) -> Bound:
+    """0 if nothing in an expression is negative, None if something might be."""
+    return 0 if constant >= 0 and all(c > 0 and all(map(_is_counted, m)) for m, c in terms) else None
+
+
+def _is_counted(symbol: Symbol) -> bool:
+    """True if a symbol that is no sum is at least 0."""
+    return type(symbol) is not Atom or (symbol.low is not None and symbol.low >= 0)
 
 
 def _term_order(term: tuple[Monomial, int]) -> tuple[int, ...]:
@@ -181,10 +223,14 @@ def product(dims: Iterable[Dim]) -> Dim:
         return dim_of(_cancelled(tuple(symbols), number))
     symbols.sort(key=by_number)
     found = _cancelled(tuple(symbols), number)
-    for factor in sums:
+    for place, factor in enumerate(sums):
         found = _times(found, polynomial(factor))
-        if len(found) > _MOST_TERMS:
-            return Symbol()
+        if len(found) > _MOST_TERMS or any(len(m) > _MOST_FACTORS for m in found):
+            rest = sums[place + 1 :]
+            low = _least(0, found.items())
+            if any(_least(s.constant, s.terms) is None for s in rest):
+                low = None
+            return _opaque((frozenset(found.items()), *sorted(rest, key=by_number)), low)
     return dim_of(found)
 
 
@@ -272,19 +318,27 @@ def value_at(dim: Dim, sizes: Mapping[Symbol, int]) -> int:
     Raises:
         KeyError: it depends on a symbol that has none, or is a function that cannot be evaluated.
     """
+    return _value_at(dim, sizes, {})
+
+
+def _value_at(dim: Dim, sizes: Mapping[Symbol, int], known: dict[Symbol, int]) -> int:
     if type(dim) is int:
         return dim
+    assert isinstance(dim, Symbol)
+    if dim in known:
+        return known[dim]
     if type(dim) is Sum:
         found = dim.constant
         for monomial, c in dim.terms:
             for symbol in monomial:
-                c *= value_at(symbol, sizes)
+                c *= _value_at(symbol, sizes, known)
             found += c
-        return found
-    if type(dim) is Atom:
-        args = [value_at(a, sizes) for a in dim.args]
-        return int(_FUNCTIONS[dim.kind](*args))
-    return sizes[dim]  # type: ignore[index]  # a symbol
+    elif type(dim) is Atom:
+        found = int(_FUNCTIONS[dim.kind](*[_value_at(a, sizes, known) for a in dim.args]))
+    else:
+        found = sizes[dim]
+    known[dim] = found
+    return found
 
 
 _FUNCTIONS: dict[str, Any] = {
