@@ -28,6 +28,8 @@ PYTHONS = ((3, 9), (3, 12))
 Torch = Literal["cpu", "default", "none"]
 Tell = Callable[[str], None]
 
+# The toolkit imports pkg_resources, which newer ones lack; torch asks for the newest.
+_OLD = "setuptools<80"
 # What the toolkit imports, at the newest versions that it works with; the order is that of installation.
 PACKAGES = (
     "numpy==1.26.4",
@@ -40,7 +42,7 @@ PACKAGES = (
     "tqdm>=4.64",
     "opencv-python-headless<4.12",
     "fast-histogram>=0.11",
-    "setuptools<80",  # the toolkit imports pkg_resources
+    _OLD,
 )
 TORCH = "2.13.0"
 # PyTorch's own index of wheels without CUDA; what the user's pip is configured for is tried first.
@@ -166,10 +168,10 @@ def _steps(torch: Torch) -> Iterator[tuple[str, list[list[str]]]]:
         exact = f"torch=={TORCH}+cpu"
         yield (
             "installing PyTorch without CUDA (about 200 MB)",
-            [[exact], ["--extra-index-url", _TORCH_CPU_INDEX, exact], ["--index-url", _TORCH_CPU_INDEX, "torch"]],
+            [[exact, _OLD], ["--extra-index-url", _TORCH_CPU_INDEX, exact, _OLD]],
         )
     elif torch == "default":
-        yield "installing PyTorch (up to 3 GB)", [["torch"]]
+        yield "installing PyTorch (up to 3 GB)", [["torch", _OLD]]
     yield f"installing rknn-toolkit2 {TOOLKIT} (about 200 MB)", [["--no-deps", f"rknn-toolkit2=={TOOLKIT}"]]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ...ir import DType, Graph, Model, Op, TensorType, Value
 from ..base import Blocker, kind
@@ -12,7 +13,8 @@ from .placement import FAILS, NONE, REFUSED
 from .platforms import OPSETS, Platform
 
 # Types that inputs and outputs may have: others abort the toolkit's process.
-_INTERFACE = frozenset({DType.FLOAT, DType.FLOAT16, DType.INT64, DType.INT32, DType.INT8, DType.BOOL})
+_INPUTS = frozenset({DType.FLOAT, DType.FLOAT16, DType.INT64, DType.INT32, DType.INT8, DType.BOOL})
+_OUTPUTS = _INPUTS | {DType.DOUBLE}
 _REFUSING = {
     NONE: "it converts, but no kernel on the board can run it",
     FAILS: "the toolkit dies on it",
@@ -51,8 +53,10 @@ def _of_interface(graph: Graph) -> Iterator[Blocker]:
             continue
         if (shape := _open(type_)) is not None:
             reason = f"input {value.name} is {shape}; the chip computes on fixed sizes"
-            hint = f"--input-shape {value.name}:1,3,224,224, or --freeze {value.name}=VALUE"
-            yield Blocker(value.name, "", "sizes", reason, "shape.fix", hint, "measured")
+            wanted = ",".join(str(dim) if isinstance(dim, int) else "SIZE" for dim in type_.shape or ("SIZE",))
+            hint = f"--input-shape {value.name}:{wanted}, or --freeze {value.name}=VALUE"
+            found = Blocker(value.name, "", "sizes", reason, "shape.fix", hint, "measured")
+            yield replace(found, settle=_batch(value, type_))
         elif type_.shape is not None and 0 in type_.shape:
             yield Blocker(value.name, "", "size", f"input {value.name} is empty", evidence="measured")
         yield from _of_type(value, type_, "input")
@@ -62,9 +66,15 @@ def _of_interface(graph: Graph) -> Iterator[Blocker]:
 
 
 def _of_type(value: Value, type_: TensorType, role: str) -> Iterator[Blocker]:
-    if type_.dtype not in _INTERFACE:
+    if type_.dtype not in (_INPUTS if role == "input" else _OUTPUTS):
         reason = f"{role} {value.name} is {type_.dtype.name.lower()}, on which the toolkit aborts"
-        yield Blocker(value.name, "", "type", reason, "lower.rknn.interface", evidence="measured")
+        yield Blocker(value.name, "", "type", reason, "npu.interface", evidence="measured")
+
+
+def _batch(value: Value, type_: TensorType) -> tuple[tuple[str, int], ...]:
+    """A batch of one, where the size of the batch is all that is open."""
+    open_ = [axis for axis, dim in enumerate(type_.shape or ()) if not isinstance(dim, int)]
+    return ((f"{value.name}.0", 1),) if open_ == [0] and len(type_.shape or ()) > 1 else ()
 
 
 def _open(type_: TensorType) -> str | None:

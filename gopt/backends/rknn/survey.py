@@ -5,8 +5,9 @@ The tables that gopt ships (`placement.json`) are written by this; with a new to
 
 from __future__ import annotations
 
+import json
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,9 +177,7 @@ def survey(
         jobs = [_written(case, place, number, dtype) for number, case in enumerate(listed)]
         if tell is not None:
             tell(f"{len(jobs)} small models for {platform}")
-        build: dict[str, Any] = {"do_quantization": dtype == INT8}
-        if dtype == INT8:
-            build["dataset"] = None  # each case has its own; the toolkit's default is none
+        build = {"do_quantization": dtype == INT8}
         job = {
             "do": "survey",
             "config": {"target_platform": platform},
@@ -199,7 +198,25 @@ def _written(case: Case, place: Path, number: int, dtype: str) -> dict[str, str]
 
     model = place / f"{number}.onnx"
     onnx.save(case.model, model)
-    return {"name": case.name, "model": str(model), "log": str(place / f"{number}.log")}
+    found = {"name": case.name, "model": str(model), "log": str(place / f"{number}.log")}
+    if dtype == INT8:
+        found["dataset"] = str(_calibration(case.model, place, number))
+    return found
+
+
+def _calibration(model: Any, place: Path, number: int) -> Path:
+    """A calibration set of one random sample."""
+    import numpy as np
+
+    rng = np.random.default_rng(number)
+    files = []
+    for k, info in enumerate(model.graph.input):
+        file = place / f"{number}_{k}.npy"
+        np.save(file, rng.uniform(0.1, 0.9, [d.dim_value for d in info.type.tensor_type.shape.dim]).astype(np.float32))
+        files.append(str(file))
+    listed = place / f"{number}.txt"
+    listed.write_text(" ".join(files) + "\n", encoding="utf-8")
+    return listed
 
 
 def _judge(op: str, status: int | None, text: str) -> tuple[str, str]:
@@ -238,3 +255,20 @@ def merged(before: Mapping[str, Any], platform: str, table: dict[str, list[str]]
 def _elementwise(op_type: str) -> bool:
     known = ops.find(op_type)
     return known is not None and known.elementwise
+
+
+def write(tables: Mapping[str, Any], path: Path) -> None:
+    """Write the file of tables, an operator a line."""
+    lines = ["{", f' "toolkit": {json.dumps(tables["toolkit"])},', f' "alike": {json.dumps(tables["alike"])},']
+    lines.append(' "platforms": {')
+    for number, (platform, table) in enumerate(tables["platforms"].items()):
+        rows = [f"   {json.dumps(op)}: {json.dumps(entry)}" for op, entry in table.items()]
+        end = "," if number < len(tables["platforms"]) - 1 else ""
+        lines += [f"  {json.dumps(platform)}: {{", ",\n".join(rows), f"  }}{end}"]
+    path.write_text("\n".join([*lines, " }", "}"]) + "\n", encoding="utf-8")
+
+
+def counts(table: Mapping[str, list[str]]) -> dict[str, int]:
+    """How many operators end up where."""
+    found = Counter(entry[0] for entry in table.values())
+    return {where: found[where] for where in _ORDER if found[where]}

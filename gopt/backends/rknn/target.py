@@ -89,6 +89,7 @@ class RKNN(Target):
             known = self._sampler(sizes(model))
             sample = None if known is None else Sample(*known)
         self._kept = tempfile.TemporaryDirectory(prefix="gopt-rknn-")
+        self.candidates = []
         for candidate in self._worth_trying(model, path):
             self.candidates.append(candidate)
             attempt(environment, candidate, self._settings_for(candidate), self._place(candidate), sample, timeout)
@@ -148,11 +149,11 @@ class RKNN(Target):
         ]
         return Verdict(STATIC if found else level, level, found, facts)
 
-    def emit(self, model: Model, folder: Path) -> list[Path]:
+    def emit(self, model: Model, path: Path) -> list[Path]:
         """Write the package that the board needs; nothing if the model was not converted."""
         if self.chosen is None:
             return []
-        return write_package(self, model, folder)
+        return write_package(self, model, path.parent)
 
     @property
     def original(self) -> Path | None:

@@ -1,8 +1,8 @@
 """The toolkit's side: `python worker.py JOB.json`, run by the interpreter of the toolkit's own environment.
 
-Imports nothing of gopt (that environment has another numpy and another onnx) and stays within Python 3.9. What happens is
-written to the events file, a JSON object a line, before and after each phase, so that the last line tells where a crash
-came from. The toolkit itself prints to standard output and standard error, which the parent keeps as the log.
+Imports nothing of gopt (that environment has another numpy and another onnx) and stays within Python 3.9. What happens
+is written to the events file, a JSON object a line, before and after each phase, so that the last line tells where a
+crash came from. The toolkit itself prints to standard output and standard error, which the parent keeps as the log.
 """
 
 from __future__ import annotations
