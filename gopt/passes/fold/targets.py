@@ -12,8 +12,6 @@ from ...ops.symbolic import exact_quotient
 from ...rewrite import P, RejectError, Rewriter, rule
 from ..example import example
 
-_TO_THE_END = (1 << 63) - 1
-
 
 @rule(
     P.Reshape("x", "target"),
@@ -153,14 +151,17 @@ def slice_end(rw: Rewriter, x: Value, starts: Value, ends: Value) -> Value:
         axes = tuple(range(len(found)))
     if (steps is None and has_operand(op, "steps")) or any(s < 1 for s in steps or ()):
         raise RejectError("it is no forward slice")
-    constant = [_end(end, shape[axis]) for end, axis in zip(found, axes, strict=True)]
+    assert starts.const is not None
+    # The largest number of the type of all bounds: that of 64 bits would be -1 in 32 of them.
+    last = int(np.iinfo(starts.const.dtype.numpy).max)
+    constant = [_end(end, shape[axis], last) for end, axis in zip(found, axes, strict=True)]
     result: Value = rw.Slice(x, starts, rw.const(constant, like=starts), *operands(op)[3:])
     return result
 
 
-def _end(end: Dim | None, dim: Dim) -> int:
+def _end(end: Dim | None, dim: Dim, last: int) -> int:
     if isinstance(end, int):
         return end
     if end is None or not is_size(end) or not is_at_most(dim, end):
         raise RejectError("an end is not known to be that of the axis")
-    return _TO_THE_END
+    return last

@@ -104,7 +104,8 @@ def slices(op: Op, value: Value, perm: Perm) -> Way | None:
     moved = [perm.index(a) for a in axes]
 
     def build(rw: Rewriter, held: Held) -> Sequence[Value | None]:
-        return again(rw, op, [turned(rw, held, x, perm), *operands[1:3], rw.const(moved), *operands[4:]])
+        places = rw.const(moved, like=operands[1])  # all bounds are of one type
+        return again(rw, op, [turned(rw, held, x, perm), *operands[1:3], places, *operands[4:]])
 
     return Way(orders, build)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from gopt.rewrite import Numerics
@@ -66,3 +67,15 @@ def test_the_mask_of_an_old_dropout_is_the_runtimes(opset: int) -> None:
     """Before version 12 the clause does not say what it holds in inference; ONNX Runtime makes it false."""
     text = "(bool[2] x) => (bool[2] y) <float[2] k = {1, 2}> { a, m = Dropout(k) n = Cast<to = 9>(m) y = And(x, n) }"
     assert rewrite(text, "fold", opset=opset).ops == (["And"] if opset >= 12 else ["Dropout", "Cast", "And"])
+
+
+def test_an_end_of_32_bits_is_the_largest_of_them() -> None:
+    """The largest number of 64 bits is -1 in 32: the last element was cut off."""
+    text = (
+        "(float[N,3] x) => (float[M,3] y) <int32[1] one = {1}, int64[1] first = {0}, int32[1] axis = {0}> "
+        "{ s = Shape(x) n = Gather(s, first) e = Cast<to = 6>(n) y = Slice(x, one, e, axis) }"
+    )
+    feeds = {"x": np.arange(12, dtype=np.float32).reshape(4, 3)}
+    found = rewrite(text, "fold.targets", feeds=feeds)
+    assert found.fired == ["targets.slice_end"]
+    assert found.outputs["y"].shape == (3, 3)
