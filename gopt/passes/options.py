@@ -78,6 +78,8 @@ def read_options(pass_name: str, cls: type, given: Mapping[str, tuple[str, ...] 
     Raises:
         OptionError: naming the option.
     """
+    if not given and not required_options(cls):
+        return {}  # most passes of most pipelines; the types of fields are dear to find out
     hints = _hints(cls)
     known = {f.name: f for f in fields(cls) if not _is_mapping(hints[f.name])}
     free = next((f for f in fields(cls) if _is_mapping(hints[f.name])), None)

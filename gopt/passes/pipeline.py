@@ -123,9 +123,10 @@ class Pipeline:
             if not members:
                 raise UsageError(f"--skip: {registry.unknown(name)}")
             found |= {name, *(m.name for m in members if len(members) == 1)}
-        return Pipeline(self.items, self.skip | found)
+        # The same object if nothing is new: it remembers its steps.
+        return self if found <= self.skip else Pipeline(self.items, self.skip | found)
 
-    @property
+    @cached_property
     def members(self) -> tuple[Rule | Pass, ...]:
         """All rules and passes that run, each once, in order of first appearance."""
         found: dict[int, Rule | Pass] = {id(m): m for m in _members(self.items) if not skipped(m.name, self.skip)}
@@ -167,6 +168,8 @@ def as_pipeline(
     Raises:
         UsageError: as `parse`, or something in it describes no pass.
     """
+    if isinstance(what, (list, tuple)) and len(what) == 1 and isinstance(what[0], str):
+        what = what[0]
     if isinstance(what, Pipeline):
         return what.without(*skip, registry=registry)
     if isinstance(what, str):

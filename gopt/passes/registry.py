@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
 from types import ModuleType
-from typing import Any
 
 from ..errors import UsageError
 from ..rewrite.ledger import Numerics
@@ -247,16 +246,19 @@ def describe(name: str) -> list[PassInfo]:
 def _members_of(module: ModuleType, path: str) -> Iterator[Member]:
     seen: dict[int, None] = {}
     for thing in list(vars(module).values()):
+        if not isinstance(thing, (Rule, type, list, tuple)):
+            continue
         for item in thing if isinstance(thing, (list, tuple)) else (thing,):
-            if id(item) not in seen and _is_member(item, module.__name__, path):
+            if isinstance(item, (Rule, type)) and id(item) not in seen and _is_member(item, module.__name__, path):
                 seen[id(item)] = None
                 yield item
 
 
-def _is_member(item: Any, module: str, path: str) -> bool:
+def _is_member(item: Rule | type, module: str, path: str) -> bool:
     if isinstance(item, Rule):
         return item.fn.__module__ == module or item.name.startswith(f"{path}.")
-    return isinstance(item, type) and issubclass(item, Pass) and bool(item.name) and item.__module__ == module
+    # The module before the bases: subclass checks of abstract classes are dear, and modules import hundreds of classes.
+    return item.__module__ == module and issubclass(item, Pass) and bool(item.name)
 
 
 def _joins(member: Member) -> bool:

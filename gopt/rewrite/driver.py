@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from .. import analysis, ops
 from ..errors import GoptError, PassError, RewriteLoopError
@@ -41,27 +41,35 @@ class RuleIndex:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = tuple(rules)
-        self.depth = max((p.depth() for r in rules for p in r.roots), default=0)
         self.by_type: dict[tuple[str, str], list[tuple[Rule, OpPattern]]] = {}
         for rule in rules:
             for root in rule.roots:
                 for op_type in root.types:
                     self.by_type.setdefault((root.domain, op_type), []).append((rule, root))
-        self._by_number = {t for t, known in self.by_type.items() if any(_asks_for_number(root) for _, root in known)}
+        self._by_number: dict[tuple[str, str], bool] = {}
         self._cache: dict[tuple[str, str, Key], tuple[Candidate, ...]] = {}
+
+    @cached_property
+    def depth(self) -> int:
+        """Ops on the longest path in any pattern; most small models never ask."""
+        return max((p.depth() for r in self.rules for p in r.roots), default=0)
 
     def candidates(self, op: Op) -> tuple[Candidate, ...]:
         """The rules whose root and first level of operands fit the op, in the order in which they were given."""
         kind = (op.domain, op.op_type)
-        if kind not in self.by_type:
+        rules = self.by_type.get(kind)
+        if rules is None:
             return ()
-        key = (op.domain, op.op_type, operand_key(op, kind in self._by_number))
+        by_number = self._by_number.get(kind)
+        if by_number is None:
+            by_number = self._by_number[kind] = any(_asks_for_number(root) for _, root in rules)
+        key = (op.domain, op.op_type, operand_key(op, by_number))
         found = self._cache.get(key)
         if found is None:
             fitting = []
             # Where an attribute became an operand, the slots as spelled say nothing: every rule of the type may fit.
             moved = ops.operands(op) is not op.inputs
-            for rule, root in self.by_type[kind]:
+            for rule, root in rules:
                 if moved or _could_fit(root, key[2], op):
                     fitting.append((rule, root))
             found = self._cache[key] = tuple(fitting)

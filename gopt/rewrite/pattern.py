@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 
@@ -135,6 +136,11 @@ class OpPattern(Pattern):
                 yield wanted
 
     def depth(self) -> int:
+        return self._depth
+
+    @cached_property
+    def _depth(self) -> int:
+        # Patterns share parts, some as often as they are deep, so that each part is asked once.
         below = [p.depth() for p in (*self.operands, *self.named.values()) if isinstance(p, Pattern)]
         return 1 + max(below, default=0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ..errors import UsageError
@@ -44,7 +45,7 @@ class Rule:
         """First line of the docstring."""
         return self.doc.split("\n", 1)[0]
 
-    @property
+    @cached_property
     def roots(self) -> tuple[OpPattern, ...]:
         """The op patterns that a match can have at its root."""
         choices = self.pattern.choices if isinstance(self.pattern, Either) else (self.pattern,)
