@@ -292,14 +292,14 @@ def _sink(op: Op, slot: int, tail: _Tail, names: NodeNames) -> _Change:
     mapping[tail.a] = old
     made = clone_op(tail.first, graph, mapping)
     assert made is not None
+    made.order = op.order
+    names.settle(graph, [made])
+    graph.add(made)  # before the bodies let go of what it takes
     for end, operand in ((tail.first, tail.a), (tail.second, tail.b)):
         body = end.graph
         assert body is not None
         body.set_output(slot, operand)
         trim(body)
-    made.order = op.order
-    names.settle(graph, [made])
-    graph.add(made)
     graph.replace_uses(old, made.result, keep=[made])
     graph.swap_names(old, made.result)
     made.result.declared, old.declared = old.declared, None

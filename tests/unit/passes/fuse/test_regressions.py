@@ -111,3 +111,13 @@ def test_a_shape_that_died_is_not_used_for_the_next_size() -> None:
     )
     found = rewrite(text, "fuse.sizes", sizes={"i": np.array(1)})
     assert found.ops == ["Shape", "Shape", "Gather", "Unsqueeze", "Mul"]
+
+
+def test_what_only_the_last_ops_of_branches_took_stays_for_the_one_behind() -> None:
+    """The Shape died with the Reshapes in the branches, before the one behind the If took it."""
+    text = """(float[4] x, int64[1] k, bool c) => (int64[a] y) { s = Shape(x)
+        y = If(c) <then_branch = t () => (int64[d] u) { p = Neg(k) u = Reshape(s, p) },
+                   else_branch = e () => (int64[f] v) { q = Abs(k) v = Reshape(s, q) }>
+    }"""
+    found = rewrite(text, "fuse.branches.tails", feeds={"x": np.ones(4, "f"), "k": np.array([1]), "c": np.array(False)})
+    assert found.ops == ["Shape", "If", "Reshape"]
