@@ -10,11 +10,13 @@ from typing import Any
 
 from .. import backends
 from ..analysis import infer
-from ..backends import Blocker, Target, Verdict
+from ..backends import Blocker, Cut, Target, Verdict
 from ..errors import GoptError, MissingComponentError, UsageError
 from ..frontends import onnx as frontend
 from ..ir import Model, TensorType
-from ..passes import Pass, as_pipeline
+from ..passes import Pass, as_pipeline, run_pipeline
+from ..passes.cut.extract import Extract
+from ..rewrite import Context
 from .job import Passes, Result
 
 SECONDS = 600.0
@@ -113,9 +115,13 @@ def make(
     written = folder / f"{source.stem}.onnx"
     if chosen.approximates and given.get("on_mismatch", "repair") == "repair":
         given["on_mismatch"] = "warn"
-    attempts = [chosen.pipeline(), *chosen.fallbacks()] if passes is None else [passes]
+    attempts: list[Any] = [chosen.pipeline(), *chosen.fallbacks()] if passes is None else [passes]
+    cut = chosen.cut(original)
+    if cut is not None:
+        attempts = [[Extract(outputs=cut.ends), *([a] if isinstance(a, str) else a)] for a in attempts]
     if around is not None:
         attempts = [around(attempt) for attempt in attempts]
+    _introduce(chosen, source, original, given.get("inputs"), attempts[0])
     made = None
     for attempt in attempts:
         tried = _attempt(chosen, source, attempt, written, level, target_timeout, settle, given)
@@ -128,7 +134,18 @@ def make(
         made = _attempt(chosen, source, attempts[0], written, level, target_timeout, settle, given)
     made.before = before
     made.files = [written, *chosen.emit(made.result.model, written)]
+    if cut is not None:
+        made.files.append(_tail(source, cut, written))
     return made
+
+
+def _tail(source: Path, cut: Cut, written: Path) -> Path:
+    """Write the second part of a model that was cut."""
+    model = frontend.load(source)
+    run_pipeline(model, as_pipeline([Extract(cut.takes, cut.gives)]), Context(model))
+    path = written.with_name(f"{written.stem}.tail.onnx")
+    frontend.save(model, path)
+    return path
 
 
 def _attempt(

@@ -7,9 +7,9 @@ from difflib import get_close_matches
 from importlib import import_module
 
 from ..errors import UsageError
-from .base import STATIC, Blocker, Target, Verdict
+from .base import STATIC, Blocker, Cut, Target, Verdict
 
-__all__ = ["STATIC", "TARGETS", "Blocker", "Target", "Verdict", "target"]
+__all__ = ["STATIC", "TARGETS", "Blocker", "Cut", "Target", "Verdict", "target"]
 
 TARGETS: dict[str, str] = {
     "tensorrt": "tensorrt",

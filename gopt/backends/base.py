@@ -94,6 +94,20 @@ class Verdict:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A model in two parts: the first for the target, the second for whatever else runs it.
+
+    Attributes:
+        ends: outputs of the first part.
+        takes, gives: inputs and outputs of the second part, which is written beside the first as NAME.tail.onnx.
+    """
+
+    ends: tuple[str, ...]
+    takes: tuple[str, ...]
+    gives: tuple[str, ...]
+
+
 class Target(ABC):
     """Something that a model can be made for.
 
@@ -145,6 +159,10 @@ class Target(ABC):
     def available(self) -> tuple[str, str]:
         """The highest level that can be tried on this machine, and what to do to get beyond it ("" at the top)."""
         return self.levels[0], ""
+
+    def cut(self, model: Model) -> Cut | None:
+        """Where to cut a model because the target is not to have all of it; None if it is to have the whole."""
+        return None
 
     def meet(self, path: Path, model: Model, sampler: Sampler) -> None:
         """Be told of the model that a person gave, before `prove`; for targets that look at both, or at numbers.

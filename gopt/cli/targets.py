@@ -25,6 +25,17 @@ TARGET_OPTIONS = together(
         metavar="NAME=VALUE",
         help="An option of the target.",
     ),
+    click.option(
+        "--profile",
+        multiple=True,
+        metavar="DIM=MIN:OPT:MAX",
+        help="Sizes of a dynamic dim that an engine is built for; the same as -O profile=...",
+    ),
+    click.option(
+        "--nms",
+        type=click.Choice(["keep", "cut", "efficientnms"]),
+        help="What to do with NonMaxSuppression; -O nms=...",
+    ),
     click.option("--level", default="", metavar="NAME", help="How far its tools are asked; as far as they are there."),
     click.option(
         "--target-timeout",
@@ -47,6 +58,11 @@ def target_options(given: dict[str, Any]) -> dict[str, Any]:
     for name, value in given.pop("target_option"):
         if options.setdefault(name, value) != value:
             raise UsageError(f"--target-option: {name} is given twice")
+    profile, nms = given.pop("profile"), given.pop("nms")
+    if profile:
+        options["profile"] = ",".join([*options.get("profile", "").split(","), *profile]).strip(",")
+    if nms is not None and options.setdefault("nms", nms) != nms:
+        raise UsageError("--nms is given twice")
     return {"options": options, "level": given.pop("level"), "target_timeout": given.pop("target_timeout")}
 
 

@@ -9,12 +9,13 @@ from typing import Any, ClassVar
 
 from ...errors import UsageError
 from ...ir import Model
-from ..base import Blocker, Target, Verdict
+from ..base import Blocker, Cut, Target, Verdict
 from ..support import Support, read_table
 from . import builder, emit
 from .builder import Builder, Stage
 from .emit import Flavor
 from .forms import examine
+from .nms import Tail, append_plugin, find_tail
 from .places import Places
 from .profiles import Profile, derive, parse_spans
 
@@ -32,6 +33,7 @@ class TensorRT(Target):
     levels = ("static", "parsed", "built")
     options: ClassVar[Mapping[str, str]] = {
         "profile": "sizes of dynamic dims, joined by commas: batch=1:4:16 is smallest, usual, largest",
+        "nms": "keep NonMaxSuppression, cut the model before it, or end it in the plugin efficientnms",
         "quantized": "numbers (what is quantized keeps its numbers) or float (those of the model before that; faster)",
         "capability": f"compute capabilities to build for, joined by +: {', '.join(CAPABILITIES)}; SM86 by default",
     }
@@ -41,6 +43,10 @@ class TensorRT(Target):
     def __init__(self, given: Mapping[str, str] | None = None) -> None:
         super().__init__(given)
         self.spans = parse_spans([t for t in self.given.get("profile", "").split(",") if t.strip()])
+        self.nms = self.given.get("nms", "keep")
+        if self.nms not in ("keep", "cut", "efficientnms"):
+            raise UsageError(f"nms is keep, cut or efficientnms, not {self.nms!r}")
+        self._tail: Tail | None = None
         self._built: Profile | None = None
         self.quantized = self.given.get("quantized", "numbers")
         if self.quantized not in ("numbers", "float"):
@@ -76,8 +82,15 @@ class TensorRT(Target):
         """The profile by which a model is built."""
         return derive(model, self.spans, self.cases)
 
+    def cut(self, model: Model) -> Cut | None:
+        """Before the first NonMaxSuppression, if that is asked for."""
+        self._tail = None if self.nms == "keep" else find_tail(model)
+        return None if self._tail is None else Cut(self._tail.ends, self._tail.takes, self._tail.gives)
+
     def emit(self, model: Model, path: Path) -> list[Path]:
-        """Write profile, build script, command line and ONNX Runtime's options."""
+        """Write profile, build script, command line and ONNX Runtime's options; the plugin into the model."""
+        if self._tail is not None and self.nms == "efficientnms":
+            append_plugin(path, self._tail)
         profile = self._built or self.profile(model)
         return emit.write(path.parent, path, profile, self.flavor, self.capability)
 

@@ -1,0 +1,116 @@
+"""With NVIDIA's own parser and builder: `pip install gopt-onnx[tensorrt]`; no GPU is needed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import onnx
+import pytest
+
+from gopt.api.reducing import reduce
+from gopt.api.targets import check, make
+from gopt.backends.tensorrt.builder import RTX, Builder
+from gopt.errors import MissingComponentError, ResourceError
+
+pytestmark = pytest.mark.toolkit("tensorrt_rtx")
+
+
+def saved(path: Path, text: str, opset: int = 17) -> Path:
+    onnx.save(onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": {opset}]> g {text}'), path)
+    return path
+
+
+RELU = "(float[batch,4] x) => (float[batch,4] y) { y = Relu(x) }"
+BROKEN = "(float[2,2] x) => (float y) { a = Abs(x) b = Exp(a) d = Det(b) y = Neg(d) }"
+
+
+def test_a_model_is_built(tmp_path: Path) -> None:
+    found = check(saved(tmp_path / "m.onnx", RELU), "trt-rtx", {"profile": "batch=1:2:4"})
+    assert (found.level, found.ok) == ("built", True)
+    assert found.facts["bytes"] > 1000
+    assert found.facts["profile"]["batch"] == {"min": 1, "opt": 2, "max": 4}
+
+
+def test_the_parser_names_the_node(tmp_path: Path) -> None:
+    found = check(saved(tmp_path / "m.onnx", BROKEN), "trt-rtx")
+    assert (found.level, found.tried, found.ok) == ("", "built", False)
+    assert [(b.node, b.rule, b.evidence) for b in found.blockers] == [("Det 'd'", "parsed", "reported")]
+
+
+def test_a_failing_build_is_reduced(tmp_path: Path) -> None:
+    found = reduce(saved(tmp_path / "m.onnx", BROKEN), "trt-rtx", output=tmp_path / "r.onnx")
+    assert (found.ops_before, found.ops_after, found.complete) == (4, 1, True)
+    assert [n.op_type for n in onnx.load(tmp_path / "r.onnx").graph.node] == ["Det"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("(float[N,1,3] x) => (float[N,3] y) { s = Squeeze(x) y = Softmax(s) }", id="squeeze"),
+        pytest.param("(float[2,8,1] x) => (float[2,8,2] y) { y = DFT<axis = 1>(x) }", id="dft"),
+        pytest.param(
+            "(uint8[1,4,4,3] x) => (float[1,3,4,4] y) { t = Transpose<perm = [0,3,1,2]>(x) y = Cast<to = 1>(t) }",
+            id="uint8",
+        ),
+        pytest.param(
+            """(float[2,3] x) => (float[2,3] y) <float s = {0.5}, uint8 z = {128}>
+            { q = QuantizeLinear(x, s, z) d = DequantizeLinear(q, s, z) y = Relu(d) }""",
+            id="unsigned",
+        ),
+        pytest.param(
+            """(float[2,3] x) => (float[2,2] y) <int8[3,2] w = {1, -2, 3, 4, -5, 6}>
+            { q, s, z = DynamicQuantizeLinear(x) i = MatMulInteger(q, w, z) f = Cast<to = 1>(i) y = Mul(f, s) }""",
+            id="dynamic",
+        ),
+        pytest.param(
+            """(float[2,3] x, float[3] s) => (float[2,3] y, float[2,1] m)
+            { y, m, d = LayerNormalization<axis = 1>(x, s) }""",
+            id="norm",
+        ),
+    ],
+)
+def test_models_that_are_built_once_they_are_lowered(text: str, tmp_path: Path) -> None:
+    path = saved(tmp_path / "m.onnx", text)
+    made = make(path, "trt-rtx", output=tmp_path / "out")
+    assert (made.verdict.level, made.verdict.blockers) == ("built", [])
+    assert made.result.verification is not None
+    assert made.result.verification.ok
+
+
+def test_a_loop_that_counts_is_built(tmp_path: Path) -> None:
+    text = """(float[n,2] x) => (float[2] y, float[n,2] z) <int64 i = {0}, float[2] init = {0, 0}>
+    { shape = Shape<start = 0, end = 1>(x) flat = Constant<value = int64[0] {}>() len = Reshape(shape, flat)
+      c = Less(i, len)
+      k, y, z = Loop("", c, i, init) <body = b (int64 turn, bool go, int64 j, float[2] s)
+      => (bool on, int64 j2, float[2] t, float[2] u)
+      { one = Constant<value = int64 {1}>() j2 = Add(j, one) row = Gather(x, j) t = Add(s, row) u = Mul(t, t)
+        on = Less(j2, len) }> }"""
+    path = saved(tmp_path / "m.onnx", text)
+    assert not check(path, "trt-rtx").ok
+    made = make(path, "trt-rtx", output=tmp_path / "out")
+    assert (made.verdict.level, made.verdict.blockers) == ("built", [])
+
+
+def test_the_build_script_builds(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    made = make(saved(tmp_path / "m.onnx", RELU), "trt-rtx", output=tmp_path / "out")
+    script = next(f for f in made.files if f.name == "build_engine.py")
+    subprocess.run([sys.executable, str(script)], check=True, timeout=120)
+    assert (tmp_path / "out" / "m.engine").stat().st_size > 1000
+    assert json.loads((tmp_path / "out" / "profile.json").read_text())["inputs"]["x"]
+
+
+def test_the_time_is_limited(tmp_path: Path) -> None:
+    with Builder(RTX) as builder, pytest.raises(ResourceError, match="was not done"):
+        builder.ask(saved(tmp_path / "m.onnx", RELU), "built", timeout=0.0)
+
+
+def test_a_level_that_is_not_there_is_demanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gopt.backends.tensorrt.builder.module_for", lambda _: "")
+    path = saved(tmp_path / "m.onnx", RELU)
+    assert check(path, "trt-rtx").missing.startswith("pip install tensorrt-rtx")
+    with pytest.raises(MissingComponentError, match="pip install tensorrt-rtx"):
+        check(path, "trt-rtx", level="built")
