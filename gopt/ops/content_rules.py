@@ -122,8 +122,10 @@ def _cast(op: Op, place: int) -> Entries | None:
     if source is None or source.dtype not in FOLLOWED:
         return None
     data = known(op.inputs[0])
-    if attribute(op, "to") != DType.BOOL or data is None:
-        return data
+    if data is None:
+        return None
+    if attribute(op, "to") != DType.BOOL:
+        return data if source.dtype is DType.BOOL else _checked(data)  # type: ignore[arg-type]  # of integers
     return tuple(None if d is None or (answer := _equal(d, 0)) is None else 1 - answer for d in data)
 
 

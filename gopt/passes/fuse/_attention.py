@@ -36,8 +36,8 @@ def products(rw: Rewriter, softmax: Op, scores: Op, q: Value, kt: Value, v: Valu
     """MatMul(Softmax(MatMul(q, Transpose(k)) * s + mask), v) -> Attention(q, k, v, mask; s)
 
     Applies to batches of heads (rank 4) that are as many in q, k and v, in single or half precision, and a mask that
-    enlarges nothing. Rounded otherwise, by the clause of Attention; a row that is masked altogether is left to the
-    runtime.
+    has the rows and columns of the scores: runtimes take no others. Rounded otherwise, by the clause of Attention; a
+    row that is masked altogether is left to the runtime.
     """
     shapes = [shape_of(x) for x in (q, kt, v)]
     if any(s is None or len(s) != 4 for s in shapes) or len({given(s)[:2] for s in shapes}) != 1:
@@ -50,8 +50,8 @@ def products(rw: Rewriter, softmax: Op, scores: Op, q: Value, kt: Value, v: Valu
     level = given(softmax.inputs[0])
     if mask is not None:
         added = given(level.producer)
-        if shape_of(level) != shape_of(scores.result) or len(shape_of(mask) or ()) < 2:
-            raise RejectError("the mask may enlarge the scores")
+        if shape_of(level) != shape_of(scores.result) or (shape_of(mask) or ())[-2:] != given(shape_of(level))[-2:]:
+            raise RejectError("the mask may enlarge the scores, or is one row or column for all")
         level = next(x for x in added.inputs if x is not None and x is not mask)
     scale = line_between(level, scores.result).scale
     if scale <= 0:

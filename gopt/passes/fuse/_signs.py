@@ -1,4 +1,7 @@
-"""Which values are never below zero."""
+"""Which values are never below zero.
+
+Of integers Relu and Clip alone make sure of it: the rest may overflow, as the absolute value of -128 does in 8 bits.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import numpy as np
 
 from ... import ops
 from ...ir import Op, Value
+from ._affine import dtype_of
 
 # fmt: off
 NEVER_NEGATIVE = (
@@ -32,7 +36,18 @@ def never_negative(value: Value | None, depth: int = _DEEPEST) -> bool:
     op = value.producer
     if op is None or op.domain or not depth or not ops.is_current(op):
         return False
-    return op.op_type in NEVER_NEGATIVE or op.op_type == "Relu" or _is_square(op) or _keeps(op, depth)
+    if op.op_type == "Relu" or (op.op_type == "Clip" and _clips_at_zero(op)):
+        return True
+    dtype = dtype_of(value)
+    if dtype is None or not dtype.is_float:
+        return False
+    return op.op_type in NEVER_NEGATIVE or _is_square(op) or _keeps(op, depth)
+
+
+def _clips_at_zero(clip: Op) -> bool:
+    """True if no bound is below zero: an upper one below the lower one wins."""
+    _, low, high = (*ops.operands(clip), None, None)[:3]
+    return low is not None and all(v is None or (v.const is not None and never_negative(v)) for v in (low, high))
 
 
 def _is_square(op: Op) -> bool:

@@ -138,8 +138,12 @@ def unbounded(rw: Rewriter, x: Value, c: Value) -> Value:
 def relu_above(rw: Rewriter, inner: Op) -> Value:
     """Relu(Sigmoid(x)) -> Sigmoid(x), likewise of Exp, Softmax and others that are never below zero, and Abs of them
 
-    Applies always. Equal but for -0 and what is no number.
+    Applies to floating-point numbers: the absolute value of the least integer is itself. Equal but for -0 and what is
+    no number.
     """
+    dtype = dtype_of(inner.result)
+    if dtype is None or not dtype.is_float:
+        raise RejectError("an integer may overflow")
     return inner.result
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...ir import ArrayTensor, DType, Model, Op, Tensor, TensorType, Value
 from ...ops import NotAvailable, attribute, is_current, opdef
-from ...rewrite import Context, Rewriter
+from ...rewrite import Context, Numerics, Rewriter
 from ..base import Pass, register
 
 
@@ -20,8 +20,11 @@ class Fill(Pass):
     """f(x, ConstantOfShape(shape, c)) -> f(x, c), for an elementwise f
 
     Applies where the other operands alone provably give the result its shape: masks, ones and zeros like x. Captured
-    ones are taken for what they are outside. The number is a scalar afterwards, so that other rules see it. Exact.
+    ones are taken for what they are outside. The number is a scalar afterwards, so that other rules see it. Exact, but
+    for Pow, which runtimes compute in another way for a scalar exponent.
     """
+
+    numerics = Numerics.ROUNDING
 
     def run(self, model: Model, ctx: Context) -> None:
         """Look at the users of each ConstantOfShape."""
@@ -51,7 +54,8 @@ class Fill(Pass):
             return
         shape = rw.shape(made)
         if shape is not None and shape == result.type.shape and rw.dtype(made) is result.type.dtype:
-            ctx.replace(self.name, {result: made}, rw.staged)
+            numerics = Numerics.ROUNDING if op.op_type == "Pow" else Numerics.EXACT
+            ctx.replace(self.name, {result: made}, rw.staged, numerics=numerics)
 
 
 def _number(op: Op) -> Tensor | None:

@@ -87,9 +87,9 @@ def _state(rw: Rewriter, cell: Op) -> Value:
     found = cell.output(1)
     if found is not None:
         return found
-    every = cell.output(0)
+    every, taken = cell.output(0), rw.root.inputs[0]  # the same, but for a Squeeze in between
     others = any(v is not None and v.is_needed for v in cell.outputs[1:])
-    if every is None or every.is_output or not every.has_one_use or others:
+    if others or any(v is None or v.is_output or not v.has_one_use for v in (every, taken)):
         raise RejectError(f"{cell.label} gives no Y_h, and is used elsewhere")
     attrs: dict[str, Any] = rw.copy_attrs(cell)
     made = rw.op(cell.op_type, *cell.inputs, outputs=2, name=cell.name, **attrs)

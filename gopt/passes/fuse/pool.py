@@ -10,11 +10,8 @@ from ...rewrite import Numerics, P, RejectError, Rewriter, rule
 from ..example import example
 from ._affine import dtype_of
 from ._pads import own_pads, spatial_pads, with_pads
+from ._signs import never_negative
 
-# Operators whose results are never below zero, whatever their operands.
-_NEVER_NEGATIVE = frozenset(
-    {"Abs", "Exp", "HardSigmoid", "ReduceL1", "ReduceL2", "Relu", "Sigmoid", "Softmax", "Softplus"}
-)
 _VALUE = P.opt(P.const("value"))
 
 
@@ -92,29 +89,10 @@ def _is_below(value: Value | None, x: Value) -> bool:
     number = 0.0 if tensor is None else float(tensor.item())
     if number <= _lowest(dtype):
         return True
-    return number <= 0 and _is_never_negative(x)
+    return number <= 0 and never_negative(x)
 
 
 def _lowest(dtype: DType) -> float:
     if dtype.is_integer:
         return float(np.iinfo(dtype.numpy).min)
     return float(np.finfo(dtype.numpy).min) if dtype in (DType.FLOAT, DType.DOUBLE, DType.FLOAT16) else -np.inf
-
-
-def _is_never_negative(x: Value) -> bool:
-    producer = x.producer
-    if producer is None or producer.domain:
-        return False
-    if producer.op_type == "Clip":
-        low = ops.constant_operand(producer, 1)
-        return low is not None and low.size == 1 and bool(low >= 0) and _reaches(producer)
-    return producer.op_type in _NEVER_NEGATIVE
-
-
-def _reaches(clip: Op) -> bool:
-    """True if the upper bound is not below zero: an upper bound below the lower one wins."""
-    operands = ops.operands(clip)
-    if len(operands) < 3 or operands[2] is None:
-        return True
-    high = ops.constant_operand(clip, 2)
-    return high is not None and high.size == 1 and bool(high >= 0)

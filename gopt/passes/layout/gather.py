@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 
 from ...ir import Op, Value
+from ...ops.bounds import is_size
 from ...ops.contents import shape_slice
 from ...ops.symbolic import product
 from ...rewrite import P, RejectError, Rewriter, rule
@@ -108,8 +109,8 @@ def all_counted_nd(rw: Rewriter, op: Op, x: Value, stack: Op, parts: tuple[Value
     flat: Progression | None = None
     for axis, part in enumerate(parts):
         found = progression(part)
-        if found is None or found.shape[-1] != 1:
-            raise RejectError("the indices of an axis are not known")
+        if found is None or found.shape[-1] != 1 or not all(map(is_size, (found.first, *found.steps))):
+            raise RejectError("the indices of an axis are not known, or may count from the end")
         found = found.scaled(product(shape[axis + 1 : depth]))
         flat = found if flat is None else flat.plus(found)
     if flat is None or not flat.is_counting() or product(flat.shape) != product(shape[:depth]):

@@ -42,7 +42,8 @@ class Selected(Pass):
 
     Applies where a value is used by Gathers of a single, constant index along one axis of it, and by nothing else. The
     axis is merged with the one behind it (before the Transpose, if there is one), so that the elements are parts of
-    that. There must be two Gathers, or three if no Reshape stands before, that could merge the axes too. Exact.
+    that. There must be two Gathers, or three if no Reshape stands before, that could merge the axes too, and half of
+    the parts must be used. Exact.
     """
 
     def run(self, model: Model, ctx: Context) -> None:
@@ -130,6 +131,8 @@ def _select_by_split(rw: Rewriter, value: Value, gathers: list[Op]) -> dict[Valu
     if x is None or len(gathers) < (2 if reshape is not None else 3):
         raise RejectError("it would take as many ops")
     merged = (*before[:place], count * size, *before[place + 2 :])
+    if count > 2 * len({i % count for i in indices}):
+        raise RejectError("most parts would be for nothing")
     made = reshaped(rw, x, merged, reshape is not None and infers(reshape))
     order = without(perm, (place,))
     if transpose is not None:

@@ -39,6 +39,8 @@ def _composed(shape: Shape, axis: int, first: Bounds, second: Bounds) -> Bounds:
     size = shape[axis]
     if isinstance(size, int):
         picked = range(size)[slice(*first)][slice(*second)]
+        if not picked:
+            return 0, 0, 1  # its start may be -1, which is the last one
         # Counting down to the very first element, a stop of -1 would be the last one.
         return picked.start, picked.stop if picked.stop >= 0 else -size - 1, picked.step
     (start, end, step), (begin, stop, stride) = first, second

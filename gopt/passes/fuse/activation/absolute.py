@@ -21,8 +21,11 @@ _square = P.Mul("x", "x") | P.Pow("x", P.const("two", 2))
 def absolute(rw: Rewriter, x: Value, minus: Value | None) -> Value:
     """Max(x, -x) -> Abs(x), likewise x * Sign(x) and Relu(x) + Relu(-x)
 
-    Applies to signed numbers. Sign leaves what is no number to the runtime.
+    Applies to signed numbers, the sum to floating-point ones: of the least integer it is 0. Sign leaves what is no
+    number to the runtime.
     """
+    if rw.root.op_type == "Add":
+        floating(x)
     _signed(x)
     keep_shape(x, minus)
     result: Value = rw.Abs(x)

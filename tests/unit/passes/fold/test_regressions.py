@@ -79,3 +79,12 @@ def test_an_end_of_32_bits_is_the_largest_of_them() -> None:
     found = rewrite(text, "fold.targets", feeds=feeds)
     assert found.fired == ["targets.slice_end"]
     assert found.outputs["y"].shape == (3, 3)
+
+
+def test_a_cast_to_fewer_bits_does_not_keep_large_numbers() -> None:
+    """Inference took 2 ** 40 + 1 for a number that 32 bits hold, and decided a comparison by it."""
+    text = (
+        "(float[N,3] x) => (bool y) <int64[1] big = {1099511627777}, int64 first = {0}, int32 five = {5}> "
+        "{ s = Shape(x) c = Concat<axis = 0>(big, s) d = Cast<to = 6>(c) e = Gather(d, first) y = Less(e, five) }"
+    )
+    assert rewrite(text, "fold").outputs["y"].item()

@@ -121,3 +121,50 @@ def test_what_only_the_last_ops_of_branches_took_stays_for_the_one_behind() -> N
     }"""
     found = rewrite(text, "fuse.branches.tails", feeds={"x": np.ones(4, "f"), "k": np.array([1]), "c": np.array(False)})
     assert found.ops == ["Shape", "If", "Reshape"]
+
+
+def test_a_layer_stays_one_where_the_squeezed_sequence_is_used_elsewhere() -> None:
+    """The layer was made again for its final state, and the first one stayed for the sequence."""
+    weights = f"float[1,8,3] w = {{{','.join('1' * 24)}}}, float[1,8,2] r = {{{','.join('1' * 16)}}}"
+    text = (
+        f"(float[4,2,3] x) => (float y, float z) <{weights}, int64 last = {{-1}}, int64[1] one = {{1}}> "
+        "{ a = LSTM<hidden_size = 2>(x, w, r) b = Squeeze(a, one) y = Gather<axis = 0>(b, last) z = Neg(b) }"
+    )
+    assert rewrite(text, "fuse.last_step").fired == []
+
+
+LEAST = {
+    "y = Relu(a)": "{ a = Abs(x) y = Relu(a) }",
+    "y = MaxPool(...)": "{ a = Abs(x) b = Pad(a, p, zero) y = MaxPool<kernel_shape = [3, 3]>(b) }",
+}
+
+
+@pytest.mark.parametrize("body", LEAST.values(), ids=LEAST)
+def test_the_absolute_value_of_the_least_integer_is_below_zero(body: str) -> None:
+    text = f"(int8[1,1,3,3] x) => (int8 y) <int64[8] p = {{0, 0, 1, 1, 0, 0, 1, 1}}, int8 zero = {{0}}> {body}"
+    assert rewrite(text, "fuse", feeds={"x": np.full((1, 1, 3, 3), -128, np.int8)}).fired == []
+
+
+def test_relus_of_both_signs_are_no_absolute_value_of_the_least_integer() -> None:
+    text = "(int32[3] x) => (int32 y) { n = Neg(x) a = Relu(x) b = Relu(n) y = Add(a, b) }"
+    assert rewrite(text, "fuse", feeds={"x": np.array([-(2**31), 3, -4], np.int32)}).fired == []
+    assert rewrite(text.replace("int32", "float"), "fuse").ops == ["Abs"]
+
+
+def test_a_power_is_not_promised_to_be_the_same_for_a_scalar_exponent() -> None:
+    """ONNX Runtime multiplies for scalar exponents of 2 and 3, and asks the C library for others."""
+    text = "(float[64] x) => (float y) { s = Shape(x) f = ConstantOfShape<value = float[1] {3}>(s) y = %s(x, f) }"
+    assert [e.numerics for e in rewrite(text % "Pow", "fuse.fill").ctx.ledger.entries] == [Numerics.ROUNDING]
+    assert [e.numerics for e in rewrite(text % "Mul", "fuse.fill").ctx.ledger.entries] == [Numerics.EXACT]
+    assert rewrite(text % "Pow", "fuse.fill", exact=True).fired == []
+
+
+@pytest.mark.parametrize("mask, fits", [("3,5", True), ("1,2,3,5", True), ("1,1,1,5", False), ("3,1", False)])
+def test_attention_takes_masks_of_all_rows_and_columns(mask: str, fits: bool) -> None:
+    """ONNX Runtime refused to run what had a mask of one row for all."""
+    text = (
+        f"(float[1,2,3,4] q, float[1,2,5,4] k, float[1,2,5,4] v, float[{mask}] m) => (float y) <float c = {{0.5}}> "
+        "{ t = Transpose<perm = [0, 1, 3, 2]>(k) s = MatMul(q, t) d = Mul(s, c) e = Add(d, m) f = Softmax(e) "
+        "y = MatMul(f, v) }"
+    )
+    assert ("Attention" in rewrite(text, "fuse.attention", opset=23).ops) == fits

@@ -27,3 +27,34 @@ def test_bounds_of_a_slice_are_of_one_type(axes: str) -> None:
         "{ a = Transpose<perm = [0, 2, 1]>(x) s = Slice(a, start, end%s) y = Transpose<perm = [0, 2, 1]>(s) }"
     )
     assert rewrite(text % axes, "layout.transpose").ops == ["Slice"]
+
+
+def test_nothing_backwards_is_nothing() -> None:
+    """Of no elements taken backwards the start was said to be -1, which is the last one."""
+    text = (
+        "(float[5] x) => (float y) <int64[1] z = {0}, int64[1] m = {-1}, int64[1] e = {-6}> "
+        "{ a = Slice(x, z, z) y = Slice(a, m, e, z, m) }"
+    )
+    assert rewrite(text, "layout.slices").outputs["y"].size == 0
+
+
+def test_indices_that_count_from_the_end_do_not_count_all_there_is() -> None:
+    """One and M times the indices -M to M - 1 come to 0, 1, 2, ..., but take the second row twice."""
+    text = (
+        "(float[2,M] x) => (float y) <int64 one = {1}, int64[1] e = {-1}> "
+        "{ s = Shape(x) m = Gather(s, one) n = Neg(m) j = Range(n, m, one) h = Sub(j, j) i = Add(h, one) "
+        "u = Unsqueeze(i, e) v = Unsqueeze(j, e) c = Concat<axis = -1>(u, v) y = GatherND(x, c) }"
+    )
+    assert "GatherND" in rewrite(text, "layout.gather").ops
+
+
+@pytest.mark.parametrize("last, ops", [(3, ["Split"]), (19, ["Reshape", "Gather", "Gather"])])
+def test_two_of_many_elements_are_not_picked_by_a_split_into_all(last: int, ops: list[str]) -> None:
+    """A Split into twenty parts copied eighteen of them for nothing."""
+    sizes = f"{{0, {last + 1}, {64 // (last + 1) * 4}}}"
+    text = (
+        f"(float[2,{(last + 1) * (64 // (last + 1) * 4)}] x) => (float y, float z) "
+        f"<int64[3] s = {sizes}, int64 i = {{0}}, int64 j = {{{last}}}> "
+        "{ a = Reshape(x, s) y = Gather<axis = 1>(a, i) z = Gather<axis = 1>(a, j) }"
+    )
+    assert rewrite(text, "layout.parts").ops == ops
