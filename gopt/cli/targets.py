@@ -36,6 +36,11 @@ TARGET_OPTIONS = together(
         type=click.Choice(["keep", "cut", "efficientnms"]),
         help="What to do with NonMaxSuppression; -O nms=...",
     ),
+    click.option("--platform", metavar="NAME", help="The chip that a model is for: rk3588, ...; -O platform=..."),
+    click.option("--dtype", metavar="NAME", help="The type that it computes in: fp16, int8; -O dtype=..."),
+    click.option("--dataset", metavar="FILE", help="What int8 is calibrated with: a list of files; -O dataset=..."),
+    click.option("--quant-algorithm", metavar="NAME", help="How it is calibrated; -O quant-algorithm=..."),
+    click.option("--source", metavar="FILE", help="An onnx_source.yaml: mean, std, colours; -O source=..."),
     click.option("--level", default="", metavar="NAME", help="How far its tools are asked; as far as they are there."),
     click.option(
         "--target-timeout",
@@ -61,6 +66,10 @@ def target_options(given: dict[str, Any]) -> dict[str, Any]:
     profile, nms = given.pop("profile"), given.pop("nms")
     if profile:
         options["profile"] = ",".join([*options.get("profile", "").split(","), *profile]).strip(",")
+    for name in ("platform", "dtype", "dataset", "quant_algorithm", "source"):
+        value, option = given.pop(name), name.replace("_", "-")
+        if value is not None and options.setdefault(option, value) != value:
+            raise UsageError(f"--{option} is given twice")
     if nms is not None and options.setdefault("nms", nms) != nms:
         raise UsageError("--nms is given twice")
     return {"options": options, "level": given.pop("level"), "target_timeout": given.pop("target_timeout")}

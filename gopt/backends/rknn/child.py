@@ -261,19 +261,17 @@ def _plain(line: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", line)
 
 
-# How the log names the node that it is at, the surest first.
-_SUSPECTS = (
-    re.compile(r"(?:Op|Node|node|op)\s*(?:name)?\s*[:=]?\s*[\[(]?['\"](?P<node>[^'\"]+)['\"]"),
-    re.compile(r"\bname:\s*(?P<node>[^\s,]+)"),
-)
+# How an error names the node that it is about: as Type('name'), or as a name in quotes.
+_QUOTED = re.compile(r"(?:\b[A-Z]\w+\(|\b(?:[Oo]p|[Nn]ode)(?: name)?\s*[:=]?\s*\[?)['\"](?P<node>[^'\"]+)['\"]")
+# The toolkit lists the ops that one of its rewrites was at when it failed.
+_LISTED = re.compile(r"^Op name: (?P<node>.+?)\s*$")
+_TAIL = 80
 
 
 def suspect(text: str) -> str:
     """The node that the last lines of a log name, "" if they name none."""
-    for line in reversed(_plain(text).splitlines()[-60:]):
-        if not re.search(r"^E |error|Error|not support|unsupport|fail", line):
-            continue
-        for pattern in _SUSPECTS:
-            if found := pattern.search(line):
-                return found["node"]
-    return ""
+    lines = _plain(text).splitlines()[-_TAIL:]
+    for line in reversed(lines):
+        if re.match(r"E |\S*Error\b", line) and (found := _QUOTED.search(line)):
+            return found["node"]
+    return next((found["node"] for line in lines if (found := _LISTED.match(line))), "")

@@ -13,6 +13,7 @@ from ...ir import Array
 from .child import Conversion, Crash, Outcome, convert
 from .compare import Agreement, agreements
 from .environment import Environment
+from .placement import NO_KERNEL
 from .platforms import INT8, Platform
 
 RETRIES = 4
@@ -114,7 +115,7 @@ class Candidate:
         """What counts, each the smaller the better: ops without a kernel, risks, layers on the CPU, cycles."""
         assert self.outcome is not None
         log = self.outcome.log
-        return len(log.no_kernel), sum(r.count for r in log.risks), len(log.layers) - log.on("NPU"), log.cycles
+        return len(no_kernel(self)), sum(r.count for r in log.risks), len(log.layers) - log.on("NPU"), log.cycles
 
     @property
     def error(self) -> float:
@@ -131,12 +132,20 @@ class Candidate:
         found: dict[str, Any] = {"graph": self.name}
         if self.outcome is None:
             return found | {"failure": str(self.failure) if self.failure else "not tried"}
-        found |= self.outcome.log.summary()
+        found |= self.outcome.log.summary() | {"no_kernel": no_kernel(self)}
         found["seconds"] = {name: round(spent, 2) for name, spent in self.outcome.seconds.items()}
         found["simulator"] = [a.as_dict() for a in self.agreements]
         if self.disabled:
             found["disabled_rules"] = list(self.disabled)
         return found
+
+
+def no_kernel(candidate: Candidate) -> list[str]:
+    """What nothing on the board can run: what the log says, and layers left to the CPU that it has no kernel for."""
+    assert candidate.outcome is not None
+    log = candidate.outcome.log
+    left = [layer.name for layer in log.layers if layer.target != "NPU" and layer.type in NO_KERNEL]
+    return [*log.no_kernel, *left]
 
 
 def attempt(

@@ -15,6 +15,26 @@ from .platforms import OPSETS, Platform
 # Types that inputs and outputs may have: others abort the toolkit's process.
 _INPUTS = frozenset({DType.FLOAT, DType.FLOAT16, DType.INT64, DType.INT32, DType.INT8, DType.BOOL})
 _OUTPUTS = _INPUTS | {DType.DOUBLE}
+# What cures an operator without a kernel, or one that is refused.
+_REMEDIES = {
+    "Ceil": "npu.elementwise.ceil",
+    "Celu": "npu.activation.celu",
+    "Cosh": "npu.elementwise.hyperbolic",
+    "Mean": "npu.elementwise.mean",
+    "MeanVarianceNormalization": "npu.norm.mean_variance",
+    "Min": "npu.elementwise.min",
+    "Mish": "npu.activation.mish",
+    "ReduceL1": "npu.reduce.l1",
+    "ReduceLogSum": "npu.reduce.log_sum",
+    "ReduceSumSquare": "npu.reduce.sum_square",
+    "Selu": "npu.activation.selu",
+    "Shrink": "npu.activation.shrink",
+    "Sinh": "npu.elementwise.hyperbolic",
+    "Softsign": "npu.activation.softsign",
+    "Tan": "npu.elementwise.tan",
+    "Trilu": "npu.movement.trilu",
+    "DequantizeLinear": "lower.quantized.pairs",
+}
 _REFUSING = {
     NONE: "it converts, but no kernel on the board can run it",
     FAILS: "the toolkit dies on it",
@@ -110,7 +130,7 @@ def _of_place(op: Op, platform: Platform) -> Iterator[Blocker]:
         return
     reason = _REFUSING[found.where] + (f" ({found.why})" if found.why and found.where != NONE else "")
     rule = "kernel" if found.where == NONE else "operator"
-    yield Blocker(op.label, kind(op), rule, reason, evidence="measured")
+    yield Blocker(op.label, kind(op), rule, reason, _REMEDIES.get(op.op_type, ""), evidence="measured")
 
 
 def _of_results(op: Op) -> Iterator[Blocker]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...ir import Model, TensorType
 from . import sources
-from .convert import Candidate, Settings
+from .convert import Candidate, Settings, no_kernel
 from .environment import TOOLKIT
 from .platforms import INT8
 
@@ -133,7 +133,7 @@ def performance(target: RKNN) -> dict[str, Any]:
             "against": "ONNX Runtime on the model that was given, on the same inputs",
             "outputs": [a.as_dict() for a in chosen.agreements],
         },
-        "summary": chosen.outcome.log.summary(),
+        "summary": chosen.outcome.log.summary() | {"no_kernel": no_kernel(chosen)},
         "compared": [candidate.as_dict() for candidate in target.candidates],
         "warnings": [r.as_dict() for r in chosen.outcome.log.remarks if r.weight != "benign"],
         "layers": [layer.as_dict() for layer in chosen.outcome.log.layers],

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from ...errors import ResourceError, UsageError
+from ...errors import MissingComponentError, ResourceError, UsageError
 from ...ir import Model, TensorType, Value
 from ..base import STATIC, Blocker, Sampler, Target, Verdict
 from .child import Crash
-from .convert import Candidate, Sample, Settings, attempt, choose
+from .convert import Candidate, Sample, Settings, attempt, choose, no_kernel
 from .environment import COMMAND, Environment, find, locate
 from .legal import blockers
 from .options import OPTIONS, settings, source_of
@@ -21,6 +22,8 @@ from .platforms import INT8
 from .sources import Source
 
 CONVERTED, SIMULATED = "converted", "simulated"
+_PATIENCE, _SLOWER = 60.0, 5.0
+"""Seconds that the original has at least, once the optimized graph is converted; and how many times as long as that."""
 ORIGINAL, OPTIMIZED = "original", "optimized"
 
 
@@ -48,6 +51,7 @@ class RKNN(Target):
         self.chosen: Candidate | None = None
         self._original: tuple[Path, Model] | None = None
         self._sampler: Sampler | None = None
+        self._level_asked = ""
         self._kept: tempfile.TemporaryDirectory[str] | None = None
 
     def meet(self, path: Path, model: Model, sampler: Sampler) -> None:
@@ -70,6 +74,15 @@ class RKNN(Target):
             return STATIC, f"`{COMMAND}` makes the environment in which the toolkit runs"
         return SIMULATED, ""
 
+    def level(self, wanted: str) -> str:
+        """The level that is meant; as far as possible by default.
+
+        Raises:
+            UsageError: there is no such level.
+        """
+        self._level_asked = wanted
+        return super().level(wanted)
+
     def prove(self, model: Model, path: Path, level: str, timeout: float) -> Verdict:
         """Convert the model, and the one that it came from; keep the better; run the simulator.
 
@@ -89,10 +102,14 @@ class RKNN(Target):
             known = self._sampler(sizes(model))
             sample = None if known is None else Sample(*known)
         self._kept = tempfile.TemporaryDirectory(prefix="gopt-rknn-")
-        self.candidates = []
-        for candidate in self._worth_trying(model, path):
-            self.candidates.append(candidate)
-            attempt(environment, candidate, self._settings_for(candidate), self._place(candidate), sample, timeout)
+        self.candidates = self._worth_trying(model, path)
+        limit = timeout
+        for candidate in reversed(self.candidates):
+            began = time.monotonic()
+            attempt(environment, candidate, self.settings, self._place(candidate), sample, limit)
+            if candidate.outcome is not None:
+                # Where the toolkit takes ever longer over the other graph, there is nothing to be gained by waiting.
+                limit = min(timeout, max(_PATIENCE, _SLOWER * (time.monotonic() - began)))
         self.chosen = self._preferred()
         return self._verdict(level, environment)
 
@@ -104,20 +121,15 @@ class RKNN(Target):
         source, given = self._original
         inputs = names(given.graph.inputs)
         known = sizes(model)
-        if inputs != list(optimized.inputs) or any(not self._is_about_sizes(b) for b in self.check(given)):
+        is_open = sizes(given) != known
+        # The toolkit can fix sizes of inputs by itself; what depends on them is not known before.
+        found = [b for b in self.check(given) if not (is_open and b.rule in ("sizes", "result"))]
+        if inputs != list(optimized.inputs) or found:
             return [optimized]
         original = Candidate(ORIGINAL, source, inputs, names(given.graph.outputs))
-        if sizes(given) != known:
+        if is_open:
             original.sizes = [known[name] for name in inputs]
         return [original, optimized]
-
-    @staticmethod
-    def _is_about_sizes(blocker: Blocker) -> bool:
-        """True for what the toolkit is told anyway: it can fix sizes of inputs by itself."""
-        return blocker.rule == "sizes"
-
-    def _settings_for(self, candidate: Candidate) -> Settings:
-        return self.settings
 
     def _place(self, candidate: Candidate) -> Path:
         assert self._kept is not None
@@ -134,6 +146,7 @@ class RKNN(Target):
         if chosen is None or chosen.outcome is None:
             return Verdict(STATIC, level, [failure(c) for c in self.candidates if c.failure is not None][-1:])
         log = chosen.outcome.log
+        without = no_kernel(chosen)
         facts = {
             "graph": chosen.name,
             "npu": log.on("NPU"),
@@ -144,14 +157,19 @@ class RKNN(Target):
         if (cosine := chosen.cosine) is not None:
             facts |= {"cosine": f"{cosine:.6f}", "scaled error": f"{chosen.error:.2g}"}
         found = [
-            Blocker("", what, "kernel", f"no kernel on the board for {what}", evidence="reported")
-            for what in log.no_kernel
+            Blocker("", what, "kernel", f"no kernel on the board for {what}", evidence="reported") for what in without
         ]
         return Verdict(STATIC if found else level, level, found, facts)
 
     def emit(self, model: Model, path: Path) -> list[Path]:
-        """Write the package that the board needs; nothing if the model was not converted."""
+        """Write the package that the board needs; nothing if the toolkit refused the model.
+
+        Raises:
+            MissingComponentError: the toolkit's environment is not there; what was written so far stays.
+        """
         if self.chosen is None:
+            if self._level_asked != STATIC and locate() is None and not self.check(model):
+                raise MissingComponentError(f"{path} is ready for the toolkit, which has no environment yet: {COMMAND}")
             return []
         return write_package(self, model, path.parent)
 
