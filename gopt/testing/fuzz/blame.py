@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ...errors import GoptError
 from .oracle import Failure, Oracle, rewritten
 
-NUMERIC = frozenset({"numbers", "invalid", "interface", "does not run"})
+NUMERIC = frozenset({"numbers", "invalid", "interface", "does not run", "prefix"})
 """Kinds of failure that a model shows, whatever made it."""
 
 
@@ -33,7 +33,7 @@ def blame(oracle: Oracle, failure: Failure) -> Blame | None:
         return None
     try:
         _, ledger = rewritten(oracle.case.data, failure.pipeline, failure.exact)
-        passing, failing = 0, len(ledger.entries)
+        passing, failing = 0, len(ledger.entries) // (2 if failure.kind == "prefix" else 1)
         if not failing or not _fails(oracle, failure, failing):
             return None
         while failing - passing > 1:

@@ -50,7 +50,7 @@ def draw(seed: int) -> Case | None:
     _export(sketch)
     if not sketch.graph.outputs:
         return None
-    if rng.random() < 0.4 and not _mutate(sketch, pick(rng, [1, 1, 2, 3])):
+    if rng.random() < 0.4 and not _mutate(sketch, pick(rng, [1, 1, 1, 2])):
         return None
     for value in [v for v in sketch.graph.inputs if not v.is_needed]:
         sketch.graph.remove_input(value)

@@ -109,8 +109,10 @@ class Oracle:
         Args:
             pipeline: what to run.
             exact: with bit-exact rewrites only.
-            again: run it twice, and once more on the result: the same bytes, and nothing left to do.
+            again: run it twice, and once more on the result: the same bytes, and nothing left to do; and half of its
+                rewrites alone.
         """
+        half = None
         try:
             with limit(SECONDS):
                 data, ledger = rewritten(self.case.data, pipeline, exact)
@@ -118,6 +120,8 @@ class Oracle:
                 return Failure("two results", pipeline, "a second run gives other bytes", exact)
             if again and (rest := rewritten(data, pipeline, exact)[1].entries):
                 return Failure("not at rest", pipeline, "; ".join(map(str, rest[:4])), exact)
+            if again and len(ledger.entries) > 1:
+                half = rewritten(self.case.data, pipeline, exact, len(ledger.entries) // 2)
         except TooSlow:
             return Failure("too slow", pipeline, f"it takes more than {SECONDS} seconds", exact)
         except TargetError:
@@ -133,12 +137,19 @@ class Oracle:
         ) as error:
             return Failure("error", pipeline, f"{type(error).__name__}: {error}", exact)
         self.applied += [entry.rule for entry in ledger.entries]
-        if data == self.case.data:
-            return None
-        found = self.judge(data, ledger)
-        if found is None or (found.kind == "does not run" and "opset.convert" in pipeline):
+        found = None if data == self.case.data else self.judge(data, ledger)
+        if found is None:
+            return self._half(pipeline, exact, half)
+        if found.kind == "does not run" and "opset.convert" in pipeline:
             return None  # of what gets another opset the runtime may have no kernel there
         return Failure(found.kind, pipeline, found.message, exact, found.feed)
+
+    def _half(self, pipeline: str, exact: bool, half: tuple[bytes, Ledger] | None) -> Failure | None:
+        """What is wrong with the model after half of the rewrites, though nothing is after all of them."""
+        found = None if half is None else self.judge(*half)
+        if found is None:
+            return None
+        return Failure("prefix", pipeline, f"half of the rewrites: {found.kind}: {found.message}", exact, found.feed)
 
     def judge(self, data: bytes, ledger: Ledger) -> Failure | None:
         """What is wrong with a result."""

@@ -85,7 +85,7 @@ def test_a_seed_gives_one_case() -> None:
 
 def test_most_seeds_give_models_that_run() -> None:
     cases = [c for seed in range(30) if (c := draw(seed)) is not None]
-    assert sum(Oracle.of(c) is not None for c in cases) >= 20
+    assert sum(Oracle.of(c) is not None for c in cases) >= 15
 
 
 def test_ops_are_made_where_there_is_a_kernel() -> None:
