@@ -197,6 +197,10 @@ def _cut(model: Model, op: Op) -> None:
     graph = op.graph
     if graph is None:
         return  # inside of a body that went
+    if graph is model.graph:
+        for value in op.inputs:
+            if value is not None and value.role is Role.RESULT and value.has_one_use and not value.is_output:
+                _export(graph, value)
     for value in op.outputs:
         if value is None or not value.is_needed:
             continue
@@ -243,8 +247,14 @@ def _offer(model: Model, graph: Graph, value: Value) -> None:
     if value.role in (Role.CONST, Role.CAPTURE):
         graph.drop(value)
     elif value.role is Role.RESULT and graph is model.graph and isinstance(value.type, TensorType):
-        graph.set_output(len(graph.outputs), value)
+        _export(graph, value)
+
+
+def _export(graph: Graph, value: Value) -> None:
+    """Let a value be an output too, if its type is known."""
+    if isinstance(value.type, TensorType):
         declare(value, TensorType(value.type.dtype, value.type.shape))
+        graph.set_output(len(graph.outputs), value)
 
 
 def _tidy(model: Model) -> None:

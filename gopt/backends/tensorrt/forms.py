@@ -124,7 +124,7 @@ def _quantize(op: Op) -> Iterator[Blocker]:
 def _matmul(op: Op) -> Iterator[Blocker]:
     a, b = (_type(v) for v in (op.input(0), op.input(1)))
     if a is not None and b is not None and a.rank == 1 and (b.rank or 0) > 2:
-        yield _form(op, "a vector is multiplied by a stack of matrices", "", "give it a dim of 1 before")
+        yield _form(op, "a vector is multiplied by a stack of matrices", "lower.ranks.vector")
 
 
 def _form(op: Op, reason: str, remedy: str = "", hint: str = "", settle: tuple[tuple[str, int], ...] = ()) -> Blocker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from ...ir import Model, Op
@@ -12,9 +13,13 @@ _UNNAMED = "node_of_"
 
 
 class Places:
-    """The ops of a model by the names under which TensorRT knows them."""
+    """The ops of a model by the names under which TensorRT knows them.
 
-    def __init__(self, model: Model) -> None:
+    The parser may name no node but its place in the file, which is read for that.
+    """
+
+    def __init__(self, model: Model, path: Path | None = None) -> None:
+        self._path = path
         self._ops: dict[str, Op] = {}
         for graph in model.graphs():
             for op in graph.ops:
@@ -37,9 +42,20 @@ class Places:
                 return None
         return None
 
+    def _at(self, place: int | None, op_type: str | None) -> Op | None:
+        """The op of this type in this place of the file's list of nodes."""
+        if self._path is None or place is None or place < 0 or not op_type:
+            return None
+        import onnx
+
+        nodes = onnx.load(str(self._path), load_external_data=False).graph.node
+        if place >= len(nodes) or nodes[place].op_type != op_type:
+            return None
+        return next((self._ops[name] for name in nodes[place].output if name in self._ops), None)
+
     def blocker(self, stage: str, error: dict[str, Any]) -> Blocker:
         """An error of a stage as a blocker of the op that it means."""
-        op = self.op(error.get("node") or "")
+        op = self.op(error.get("node") or "") or self._at(error.get("place"), error.get("op"))
         text = error.get("text") or ""
         if text in ("", "false"):
             text = "the parser knows no such operator"

@@ -112,7 +112,7 @@ class TensorRT(Target):
                     stages, profile = again, fixed
             if level == "built" and stages[-1].ok:
                 self._built = profile
-            return self._verdict(found, level, stages, asked, profile, Places(model))
+            return self._verdict(found, level, stages, asked, profile, Places(model, path))
 
     def _ask(self, asked: Builder, path: Path, level: str, profile: Profile, deadline: float) -> list[Stage]:
         left = max(1.0, deadline - time.monotonic())

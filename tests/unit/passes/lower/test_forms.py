@@ -217,3 +217,17 @@ def test_pictures_that_are_only_moved() -> None:
 
 def test_floats_are_left() -> None:
     assert rewrite("(float[2,3] x) => (float16 y) { t = Transpose(x) y = Cast<to = 10>(t) }", "lower.types").fired == []
+
+
+@pytest.mark.parametrize("kind", ["Softmax", "LogSoftmax"])
+def test_a_softmax_of_a_vector(kind: str) -> None:
+    done = rewrite(f"(float[4] x) => (float y) {{ y = {kind}(x) }}", "lower.ranks")
+    assert done.ops == ["Unsqueeze", kind, "Squeeze"]
+    assert rewrite(f"(float[2,4] x) => (float y) {{ y = {kind}(x) }}", "lower.ranks").fired == []
+
+
+def test_a_vector_times_a_stack_of_matrices() -> None:
+    done = rewrite("(float[3] a, float[2,3,4] b) => (float y) { y = MatMul(a, b) }", "lower.ranks")
+    assert done.ops == ["Unsqueeze", "MatMul", "Squeeze"]
+    assert rewrite("(float[3] a, float[3,4] b) => (float y) { y = MatMul(a, b) }", "lower.ranks").fired == []
+    assert rewrite("(float[2,3] a, float[2,3,4] b) => (float y) { y = MatMul(a, b) }", "lower.ranks").fired == []
