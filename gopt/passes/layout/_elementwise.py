@@ -21,6 +21,14 @@ UNARY = (
 )  # fmt: skip
 """Operators of one number, and bounds that are scalars."""
 
+PLACED = (
+    "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Celu", "Cos", "Cosh", "Elu", "Erf", "Exp", "Gelu", "Log",
+    "Mish", "Pow", "Selu", "Sigmoid", "Sin", "Sinh", "Softplus", "Swish", "Tan", "Tanh",
+)  # fmt: skip
+"""Operators whose last bit may depend on where an element stands, and among how many: runtimes compute several elements
+at once, and those that are left over one by one, by another approximation (ONNX Runtime so for Log, Sin, Exp of doubles
+and others)."""
+
 
 def again(rw: Rewriter, op: Op, replaced: dict[Value, Value], **changed: Any) -> Value:
     """The same op of other operands, some of its attributes changed."""

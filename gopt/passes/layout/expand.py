@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from ...ir import Op, Value
-from ...rewrite import P, RejectError, Rewriter, rule
+from ...rewrite import Numerics, P, RejectError, Rewriter, rule
 from ..example import example
-from ._elementwise import BINARY, UNARY, again
+from ._elementwise import BINARY, PLACED, UNARY, again
 from ._shapes import known_shape
 
 _EXPANDS = P.op("Expand", "Tile")
 _expanded = _EXPANDS("x", ...).as_("expand").shared()
+_alone = P.Expand("x", "shape").as_("expand")
 
 
 @rule(
@@ -91,16 +92,35 @@ def _refuse_repeats(expand: Op, before: tuple[object, ...], after: tuple[object,
 
 
 @rule(
-    P.op(*UNARY)(P.Expand("x", "shape").as_("expand"), ...).as_("op"),
+    P.op(*(name for name in UNARY if name not in PLACED))(_alone, ...).as_("op"),
+    example=example(
+        "(float[N,1,3] x) => (float[N,4,3] y) <int64[3] shape = {1, 4, 1}> { a = Expand(x, shape) y = Relu(a) }"
+    ),
+)
+def after_unary(rw: Rewriter, op: Op, expand: Op, x: Value, shape: Value) -> Value:
+    """Relu(Expand(x)) -> Expand(Relu(x)), likewise of other functions of one number that are exact, or rounded once
+
+    There are as many ops, which compute less, and the Expand comes nearer to what broadcasts anyway. Exact.
+    """
+    return _expanded_behind(rw, op, expand, x, shape)
+
+
+@rule(
+    P.op(*(name for name in UNARY if name in PLACED))(_alone, ...).as_("op"),
+    numerics=Numerics.ROUNDING,
     example=example(
         "(float[N,1,3] x) => (float[N,4,3] y) <int64[3] shape = {1, 4, 1}> { a = Expand(x, shape) y = Exp(a) }"
     ),
 )
-def after_unary(rw: Rewriter, op: Op, expand: Op, x: Value, shape: Value) -> Value:
-    """Exp(Expand(x)) -> Expand(Exp(x)), likewise of other functions of one number
+def after_function(rw: Rewriter, op: Op, expand: Op, x: Value, shape: Value) -> Value:
+    """Exp(Expand(x)) -> Expand(Exp(x)), likewise of other functions that are approximated
 
-    There are as many ops, which compute less, and the Expand comes nearer to what broadcasts anyway. Exact.
+    As `after_unary`. Runtimes may approximate single elements in another way than several at once.
     """
+    return _expanded_behind(rw, op, expand, x, shape)
+
+
+def _expanded_behind(rw: Rewriter, op: Op, expand: Op, x: Value, shape: Value) -> Value:
     inner = again(rw, op, {expand.result: x})
     found: Value = rw.Expand(inner, shape, name=expand.name)
     return found

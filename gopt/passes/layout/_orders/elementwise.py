@@ -9,6 +9,7 @@ import numpy as np
 from .... import ops
 from ....ir import Op, Value
 from ....rewrite import Numerics, Rewriter
+from .._elementwise import PLACED
 from .perms import Perm, rank_of, shape_of
 from .way import Build, Held, Orders, Way, again, carrier, same_order, turned
 
@@ -33,7 +34,8 @@ def elementwise(op: Op, value: Value, perm: Perm) -> Way | None:
                 return None
             orders.put(operand, lower)
     orders.put(op.result, perm)
-    return Way(orders.found, _broadcast(op, operands, perm)) if orders.ok else None
+    numerics = Numerics.ROUNDING if op.op_type in PLACED else Numerics.EXACT
+    return Way(orders.found, _broadcast(op, operands, perm), numerics=numerics) if orders.ok else None
 
 
 def _is_single(value: Value) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+
+from gopt.rewrite import Numerics
 
 from ..clean.rewriting import rewrite
 
@@ -58,3 +61,15 @@ def test_two_of_many_elements_are_not_picked_by_a_split_into_all(last: int, ops:
         "{ a = Reshape(x, s) y = Gather<axis = 1>(a, i) z = Gather<axis = 1>(a, j) }"
     )
     assert rewrite(text, "layout.parts").ops == ops
+
+
+@pytest.mark.parametrize("function, numerics", [("Log", Numerics.ROUNDING), ("Neg", Numerics.EXACT)])
+def test_functions_of_elements_that_stand_elsewhere(function: str, numerics: Numerics) -> None:
+    """ONNX Runtime computes Log of several elements at once, and of those left over in another way: they differ."""
+    moved = f"(float[3,3] x) => (float y) {{ a = Transpose(x) b = {function}(a) y = Transpose(b) }}"
+    spread = f"(float[1,3] x) => (float y) <int64[2] s = {{5, 3}}> {{ a = Expand(x, s) y = {function}(a) }}"
+    for text, first in ((moved, function), (spread, function)):
+        feeds = {"x": np.linspace(0.5, 2, 9 if text == moved else 3, dtype=np.float32).reshape(-1, 3)}
+        found = rewrite(text, "layout", feeds=feeds)
+        assert found.ops[0] == first
+        assert {e.numerics for e in found.ctx.ledger.entries} == {numerics}
