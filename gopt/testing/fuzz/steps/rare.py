@@ -21,8 +21,8 @@ def angle(s: Sketch) -> Value:
 
 @step(0.4)
 def window(s: Sketch) -> Value:
-    """Windows of a size."""
-    number = s.constant(np.array(s.number(2, 6), np.int64))
+    """Windows of a size; of shorter ones nothing is left but what cosines miss 1 by."""
+    number = s.constant(np.array(s.number(3, 6), np.int64))
     return s.op(s.pick(["HannWindow", "HammingWindow", "BlackmanWindow"]), number, periodic=s.number(0, 1))
 
 
