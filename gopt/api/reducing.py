@@ -1,7 +1,8 @@
 """The smallest part of a model that a target refuses for the same reason: delta debugging over the graph.
 
 Ops are left out in chunks, halves first, then quarters and so on (Zeller and Hildebrandt, "Simplifying and Isolating
-Failure-Inducing Input", 2002). What an op that was left out gave becomes an input; what nobody takes any more an output.
+Failure-Inducing Input", 2002). What an op that was left out gave becomes an input, what nobody takes any more an
+output.
 """
 
 from __future__ import annotations

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SHOWN = 40
 """Rows that the table has at most without --all."""
+WIDTH = 160
+"""Letters of a reason without --all."""
 
 
 @click.command("check", epilog="Example: gopt check --target tensorrt model.onnx")
@@ -46,6 +48,7 @@ def command(model: Path, target_name: str, in_full: bool, as_json: bool, **given
 def lines(model: Path, target: str, found: Verdict, in_full: bool = False) -> Iterator[str]:
     """A verdict as text."""
     yield printable(f"{model}: {summary(target, found)}")
+    yield from more_lines(found)
     yield from blocker_lines(found.blockers, in_full)
     if found.missing:
         yield f"  {found.missing}"
@@ -53,10 +56,7 @@ def lines(model: Path, target: str, found: Verdict, in_full: bool = False) -> It
 
 def summary(target: str, found: Verdict) -> str:
     """One line: how far it came."""
-    facts = []
-    for name, value in found.facts.items():
-        text = f"{value:,}" if isinstance(value, int) else seconds(value) if isinstance(value, float) else str(value)
-        facts.append(f"{name} {size(value) if name == 'bytes' else text}")
+    facts = [_fact(name, value) for name, value in found.facts.items() if not isinstance(value, dict)]
     more = f" ({', '.join(facts)})" if facts else ""
     if found.ok:
         return f"{found.level} for {target}{more}"
@@ -66,12 +66,31 @@ def summary(target: str, found: Verdict) -> str:
     return f"not {found.tried} for {target}: {in_the_way} in the way{reached}{more}"
 
 
+def _fact(name: str, value: Any) -> str:
+    if name == "bytes":
+        return size(value)
+    if isinstance(value, float):
+        return f"{name.removeprefix('seconds ')} in {seconds(value)}"
+    return f"{value:,} {name}" if isinstance(value, int) else str(value)
+
+
+def more_lines(found: Verdict) -> Iterator[str]:
+    """Facts that need lines of their own: the sizes that an engine was built for."""
+    for name, value in found.facts.items():
+        if isinstance(value, dict):
+            spans = [
+                f"{k} {':'.join(map(str, v.values()))}" if isinstance(v, dict) else f"{k} {v}" for k, v in value.items()
+            ]
+            yield printable(f"  {name}: {', '.join(spans)}")
+
+
 def blocker_lines(blockers: list[Blocker], in_full: bool = False) -> Iterator[str]:
     """A row for each blocker, and the passes that would cure some."""
     if not blockers:
         return
     shown = blockers if in_full else blockers[:SHOWN]
-    yield from columns([[b.node or "the model", b.reason, cure(b)] for b in shown])
+    wide = None if in_full else WIDTH
+    yield from columns([[b.node or "the model", b.reason[:wide], cure(b)] for b in shown])
     if len(shown) < len(blockers):
         yield f"  ... and {len(blockers) - len(shown):,} more (--all shows them)"
     remedies = Counter(b.remedy for b in blockers if b.remedy)

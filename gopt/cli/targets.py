@@ -91,10 +91,11 @@ def growth_for(model: Path, given: int) -> int:
 
 def lines(made: Made, target: str) -> Iterator[str]:
     """What the target says, and the files."""
-    from .check import blocker_lines, summary
+    from .check import blocker_lines, more_lines, summary
 
     yield ""
     yield f"  before: {_count(made.before)} for {target}; after: {summary(target, made.verdict)}"
+    yield from more_lines(made.verdict)
     yield from blocker_lines(made.verdict.blockers)
     if made.settled:
         sizes = ", ".join(f"{name}={size}" for name, size in made.settled.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +57,21 @@ class Places:
     def blocker(self, stage: str, error: dict[str, Any]) -> Blocker:
         """An error of a stage as a blocker of the op that it means."""
         op = self.op(error.get("node") or "") or self._at(error.get("place"), error.get("op"))
-        text = error.get("text") or ""
-        if text in ("", "false"):
-            text = "the parser knows no such operator"
+        text = tidy(error.get("text") or "")
         label = op.label if op is not None else error.get("node") or ""
         op_type = kind(op) if op is not None else error.get("op") or ""
         return Blocker(label, op_type, stage, text, evidence="reported")
+
+
+_PREFIX = re.compile(r"^(?:IBuilder::\w+: )?(?:\[[^]]*::\d+\] )?Error Code \d+: [\w ]+ \(|^Assertion failed: ")
+_SOURCE = re.compile(r"\s*(?:In \w+ at /\S+|\[\w+\.cpp::\w+::\d+\].*)")
+
+
+def tidy(text: str) -> str:
+    """What the parser or the builder says, without the places in their sources."""
+    if text in ("", "false"):
+        return "the parser knows no such operator"
+    short = _SOURCE.sub("", _PREFIX.sub("", text)).strip()
+    if short.endswith(")") and short.count(")") > short.count("("):
+        short = short[: -(short.count(")") - short.count("("))]
+    return short or text

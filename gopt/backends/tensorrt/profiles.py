@@ -21,6 +21,10 @@ _NAMELESS = frozenset(("", "?", "-1", "None"))
 _SPAN = re.compile(r"(.+)=(\d+)(?::(\d+)(?::(\d+))?)?")
 _BATCH = re.compile(r"batch|(^|[^a-z])(bs?|n)($|[^a-z])", re.IGNORECASE)
 
+_FEW = 4
+"""Sizes up to this are those of batches, whatever the dim is called."""
+_GUESSED_BATCH = 8
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -52,13 +56,16 @@ class Profile:
         return {"symbols": spans, "inputs": shapes}
 
 
-def derive(model: Model, given: Mapping[str, Span], seen: Sequence[Mapping[str, int]] = ()) -> Profile:
+def derive(
+    model: Model, given: Mapping[str, Span], seen: Sequence[Mapping[str, int]] = (), *, widen: bool = False
+) -> Profile:
     """The profile of a model.
 
     Args:
         model: its inputs' declared types count.
         given: sizes that were asked for.
         seen: sizes at which the model is known to run, the usual ones first.
+        widen: let a dim that ran at several sizes become as large as its name and place suggest.
 
     Raises:
         UsageError: a symbol that was given sizes does not occur.
@@ -74,7 +81,10 @@ def derive(model: Model, given: Mapping[str, Span], seen: Sequence[Mapping[str, 
         if name in given:
             symbols[name] = given[name]
         elif sizes:
-            symbols[name] = (min(sizes), sizes[0], max(sizes))
+            most = max(sizes)
+            if widen and len(set(sizes)) > 1:
+                most = max(most, _guess(model, name)[2] if most > _FEW else _GUESSED_BATCH)
+            symbols[name] = (min(sizes), sizes[0], most)
         else:
             symbols[name] = _guess(model, name)
             guessed.append(name)
@@ -142,14 +152,14 @@ def _shape(value: Value, known: Mapping[str, int]) -> tuple[int, ...]:
 def _guess(model: Model, name: str) -> Span:
     """Sizes for a dim of which nothing is known but its name and place."""
     if _BATCH.search(name) and not name.rpartition(".")[2].isdigit():
-        return 1, 1, 8
+        return 1, 1, _GUESSED_BATCH
     for value, axis, dim in _open(model):
         if name not in _names(value, axis, dim):
             continue
         type_ = declared(value)
         rank = len(type_.shape or ()) if type_ is not None else 0
         if axis == 0 and rank > 1:
-            return 1, 1, 8
+            return 1, 1, _GUESSED_BATCH
         if rank >= 4:
             return 64, 224, 640
     return 1, 128, 512

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -78,9 +79,12 @@ class TensorRT(Target):
         """How far a model can be taken here."""
         return ("built", "") if builder.module_for(self.major) else ("static", builder.ADVICE)
 
-    def profile(self, model: Model) -> Profile:
-        """The profile by which a model is built."""
-        return derive(model, self.spans, self.cases)
+    def profiles(self, model: Model) -> list[Profile]:
+        """The profiles to try, the widest first: sizes as they may be wanted, as they were seen to work, one alone."""
+        seen = derive(model, self.spans, self.cases)
+        return list(
+            {repr(p): p for p in (derive(model, self.spans, self.cases, widen=True), seen, seen.fixed())}.values()
+        )
 
     def cut(self, model: Model) -> Cut | None:
         """Before the first NonMaxSuppression, if that is asked for."""
@@ -91,7 +95,7 @@ class TensorRT(Target):
         """Write profile, build script, command line and ONNX Runtime's options; the plugin into the model."""
         if self._tail is not None and self.nms == "efficientnms":
             append_plugin(path, self._tail)
-        profile = self._built or self.profile(model)
+        profile = self._built or self.profiles(model)[0]
         return emit.write(path.parent, path, profile, self.flavor, self.capability)
 
     def prove(self, model: Model, path: Path, level: str, timeout: float) -> Verdict:
@@ -102,14 +106,14 @@ class TensorRT(Target):
         deadline = time.monotonic() + timeout
         module = builder.module_for(self.major)
         with Builder(module) as asked:
-            profile = self.profile(model) if level == "built" else Profile()
-            stages = self._ask(asked, path, level, profile, deadline)
-            failed_in_build = len(stages) > 1 and not stages[-1].ok
-            if failed_in_build and profile.fixed() != profile and not self.spans:
-                fixed = profile.fixed()
-                again = self._ask(asked, path, level, fixed, deadline)
+            profiles = self.profiles(model) if level == "built" else [Profile()]
+            profile, stages = profiles[0], self._ask(asked, path, level, profiles[0], deadline)
+            for other in profiles[1:]:
+                if stages[-1].ok or stages[-1].name == "parsed":
+                    break
+                again = self._ask(asked, path, level, other, deadline)
                 if again[-1].ok:
-                    stages, profile = again, fixed
+                    profile, stages = other, again
             if level == "built" and stages[-1].ok:
                 self._built = profile
             return self._verdict(found, level, stages, asked, profile, Places(model, path))
@@ -135,8 +139,12 @@ class TensorRT(Target):
             facts["profile"] = profile.as_dict()["symbols"]
         if stages and stages[-1].ok:
             return Verdict(reached, level, [], facts)
-        known = {b.node for b in blockers}
-        return Verdict(reached, level, blockers + [b for b in table.blockers if b.node not in known], facts)
+        known = {b.node: b for b in table.blockers}
+        blockers = [
+            replace(b, remedy=known[b.node].remedy, hint=known[b.node].hint) if b.node in known else b for b in blockers
+        ]
+        named = {b.node for b in blockers}
+        return Verdict(reached, level, blockers + [b for b in table.blockers if b.node not in named], facts)
 
 
 class TensorRT10(TensorRT):
