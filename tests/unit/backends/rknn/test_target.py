@@ -1,0 +1,189 @@
+"""The target: what it refuses before the toolkit starts, what it converts, and the package that it writes."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gopt import backends
+from gopt.analysis import infer
+from gopt.api.targets import check, make
+from gopt.backends import Blocker
+from gopt.backends.rknn import environment
+from gopt.backends.rknn.sources import read
+from gopt.errors import MissingComponentError, UsageError
+from gopt.frontends import onnx as frontend
+from gopt.frontends.text import parse
+
+from . import fake
+
+HEAD = '<ir_version: 8, opset_import: ["": 17]>\n'
+RELU = HEAD + "g (float[1,3,4,8] x) => (float[1,3,4,8] y) { y = Relu(x) }"
+linux = pytest.mark.skipif(sys.platform == "win32", reason="the toolkit runs on Linux alone")
+
+
+@pytest.fixture
+def toolkit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An environment with the toolkit that is none."""
+    folder = tmp_path / "env"
+    fake.environment(folder)
+    monkeypatch.setenv(environment.VARIABLE, str(folder))
+    return folder
+
+
+@pytest.fixture
+def nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No environment."""
+    monkeypatch.setenv(environment.VARIABLE, str(tmp_path / "none"))
+
+
+def refusals(text: str, **options: str) -> list[Blocker]:
+    model = parse(text)
+    infer(model)
+    return backends.target("rknn", options).check(model)
+
+
+def saved(tmp_path: Path, text: str = RELU, name: str = "best.onnx") -> Path:
+    frontend.save(parse(text), tmp_path / name)
+    return tmp_path / name
+
+
+def test_a_plain_model_is_taken() -> None:
+    assert refusals(RELU) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "node", "reason"),
+    [
+        (RELU.replace("[1,3,4,8]", "[N,3,4,8]"), "x", "computes on fixed sizes"),
+        (RELU.replace('"": 17', '"": 21'), "", "opset 21; the toolkit reads up to 19"),
+        (RELU.replace("Relu", "Acos"), "Acos 'y'", "no kernel on the board can run it"),
+        (RELU.replace("Relu", "acme.Odd").replace("17]", '17, "acme": 1]'), "acme::Odd 'y'", "of another domain"),
+        (RELU.replace("float", "uint8").replace("Relu", "Identity"), "x", "is uint8, on which the toolkit aborts"),
+        (
+            HEAD + "g (float[1,3,4,4] x) => (float[1,3,8,8] y) <float[4] s = {1,1,2,2}> "
+            '{ y = Resize<mode = "cubic">(x, , s) }',
+            "Resize 'y'",
+            "cubic",
+        ),
+        (HEAD + "g (float[4] x) => (int64[1,N] y) { y = NonZero(x) }", "NonZero 'y'", "depends on data"),
+    ],
+)
+def test_what_the_toolkit_would_refuse_is_told_by_node(text: str, node: str, reason: str) -> None:
+    found = refusals(text)
+    assert any(b.node == node and reason in b.reason for b in found), found
+
+
+def test_an_open_batch_is_to_be_one() -> None:
+    (found, *_) = refusals(RELU.replace("[1,3,4,8]", "[N,3,4,8]"))
+    assert found.settle == (("x.0", 1),)
+    (found, *_) = refusals(RELU.replace("[1,3,4,8]", "[1,3,H,W]"))
+    assert found.settle == ()
+
+
+def test_remedies_are_passes_that_exist() -> None:
+    from gopt.backends.rknn.legal import _REMEDIES
+    from gopt.backends.support import read_table
+    from gopt.passes.pipeline import as_pipeline
+
+    rows = read_table("gopt.backends.rknn")["row"]
+    for remedy in {*_REMEDIES.values(), *(row["remedy"] for row in rows if "remedy" in row)}:
+        as_pipeline(remedy)
+
+
+def test_every_platform_is_known_by_its_table() -> None:
+    for name in ("rk3588", "rk3566", "rk3576", "rv1106", "rv1103"):
+        options = {"platform": name, "dtype": "int8"}
+        assert any("no kernel" in b.reason for b in refusals(RELU.replace("Relu", "Asin"), **options))
+
+
+def test_without_the_environment_the_table_still_answers(tmp_path: Path, nothing: None) -> None:
+    found = check(saved(tmp_path), "rknn")
+    assert found.ok
+    assert "gopt rknn setup" in found.missing
+    with pytest.raises(MissingComponentError, match="gopt rknn setup"):
+        check(saved(tmp_path), "rknn", level="converted")
+
+
+def test_without_the_environment_a_run_says_what_is_missing(tmp_path: Path, nothing: None) -> None:
+    with pytest.raises(MissingComponentError, match="gopt rknn setup"):
+        make(saved(tmp_path), "rknn", output=tmp_path / "out")
+    assert (tmp_path / "out" / "best.onnx").exists()
+
+
+@linux
+def test_a_run_writes_the_package(tmp_path: Path, toolkit: Path) -> None:
+    options = {"platform": "rk3588", "mean": "0,0,0", "std": "255,255,255"}
+    made = make(saved(tmp_path), "rknn", options, output=tmp_path / "out")
+    assert made.verdict.ok, made.verdict
+    assert made.verdict.level == "simulated"
+    names = {path.name for path in made.files}
+    assert names == {"best.onnx", "best_fp16.rknn", "rknn_source.yaml", "performance_rknn.json", "npu_inference.py"}
+    source = read(tmp_path / "out" / "rknn_source.yaml")
+    assert source.rknn is not None
+    assert source.rknn.graph == "original"
+    assert source.inputs[0].std == (255, 255, 255)
+    report = json.loads((tmp_path / "out" / "performance_rknn.json").read_text())
+    assert {c["graph"] for c in report["compared"]} == {"original", "optimized"}
+    assert report["summary"]["layers_npu"] == 4
+    assert report["simulator"]["outputs"][0]["output"] == "y"
+
+
+@linux
+def test_a_crash_is_a_blocker(tmp_path: Path, toolkit: Path) -> None:
+    made = make(saved(tmp_path, name="segfault.onnx"), "rknn", output=tmp_path / "out")
+    assert not made.verdict.ok
+    (found,) = made.verdict.blockers
+    assert (found.node, found.rule, found.evidence) == ("Conv_7", "build", "reported")
+    assert not list((tmp_path / "out").glob("*.rknn"))
+
+
+@linux
+def test_int8_asks_for_a_dataset(tmp_path: Path, toolkit: Path) -> None:
+    with pytest.raises(UsageError, match="needs a dataset"):
+        make(saved(tmp_path), "rknn", {"dtype": "int8"}, output=tmp_path / "out")
+
+
+@linux
+def test_the_script_runs_where_the_board_is_one(tmp_path: Path, toolkit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(saved(tmp_path), "rknn", output=tmp_path / "out")
+    calls: list[str] = []
+
+    class Lite:
+        NPU_CORE_AUTO = 0
+
+        def load_rknn(self, path: str) -> int:
+            calls.append(Path(path).name)
+            return 0
+
+        def init_runtime(self, core_mask: int = 0) -> int:
+            return 0
+
+        def inference(self, inputs: list[np.ndarray], data_format: list[str] | None) -> list[np.ndarray]:
+            calls.append(f"{data_format} {inputs[0].shape}")
+            return [inputs[0]]
+
+        def release(self) -> None:
+            calls.append("released")
+
+    api = types.ModuleType("rknnlite.api")
+    api.RKNNLite = Lite  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "rknnlite", types.ModuleType("rknnlite"))
+    monkeypatch.setitem(sys.modules, "rknnlite.api", api)
+    np.save(tmp_path / "x.npy", np.ones((1, 3, 4, 8), np.float32))
+    script = runpy.run_path(str(tmp_path / "out" / "npu_inference.py"))
+    assert script["main"]([str(tmp_path / "x.npy"), "--any-board"]) == 0
+    assert calls[0] == "best_fp16.rknn"
+    assert calls[-1] == "released"
+    board = tmp_path / "compatible"
+    board.write_bytes(b"radxa,rock-5b\0rockchip,rk3588\0")
+    script["check_platform"](str(board))
+    board.write_bytes(b"radxa,zero3\0rockchip,rk3566\0")
+    with pytest.raises(SystemExit, match=r"for rk3588, this board says radxa,zero3, rockchip,rk3566"):
+        script["check_platform"](str(board))
