@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -13,9 +14,19 @@ from gopt.cli.root import cli as root
 from .conftest import Cli
 
 
-@pytest.mark.parametrize("name", list(COMMANDS))
+def all_commands() -> list[str]:
+    """Commands, and those of groups."""
+    found = []
+    for name in COMMANDS:
+        command = root.get_command(click.Context(root), name)
+        inner = list(command.commands) if isinstance(command, click.Group) else []
+        found += [f"{name} {part}" for part in inner] or [name]
+    return found
+
+
+@pytest.mark.parametrize("name", all_commands())
 def test_every_command_has_help_with_an_example_and_json(name: str, runner: CliRunner) -> None:
-    done = runner.invoke(root, [name, "--help"])
+    done = runner.invoke(root, [*name.split(), "--help"])
     assert done.exit_code == 0
     assert "--json" in done.output
     assert f"Example: gopt {name}" in done.output

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gopt.ir import Dim, Symbol
@@ -139,6 +139,7 @@ def _expressions(values: tuple[int, ...]) -> st.SearchStrategy[Pair]:
     return st.recursive(leaves, lambda pairs: _grown(pairs, values), max_leaves=8)
 
 
+@settings(deadline=None)
 @given(st.tuples(*[st.integers(0, 40)] * 3).flatmap(lambda v: st.tuples(st.just(v), _expressions(v), _expressions(v))))
 def test_symbolic_arithmetic_agrees_with_numbers(drawn: tuple[tuple[int, ...], Pair, Pair]) -> None:
     values, first, second = drawn

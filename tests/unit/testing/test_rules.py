@@ -23,7 +23,7 @@ RULES = [rule for family in FAMILIES for rule in REGISTRY.find(family) if isinst
 def test_a_rule_fires_and_keeps_the_numbers(given: Rule) -> None:
     report = check_rule(given, cases=12)
     assert report.failures == [], "\n".join(report.details)
-    assert report.fired > 1
+    assert report.fired >= 1
     assert report.cases == 12
 
 
