@@ -129,6 +129,7 @@ class Job:
         self.plan, self.shop, self.tell, self.strict = plan, shop, tell, strict
         self._asked = plan.pipeline
         self.path = None if isinstance(source, Model) else Path(source)
+        self._original: Path | None = None
         self.verifier: Verifier | None = None
         self.result: Result | None = None
         self.ledger = Ledger()  # of the rewriting under way
@@ -139,7 +140,11 @@ class Job:
         self.ops_before = count_ops(self.model)
 
     def original(self) -> Path:
-        """A file with the model as it was; ask before it is rewritten."""
+        """A file with the model as it was, which a runtime can read; ask before it is rewritten."""
+        if self._original is None and self.path is not None and frontend.has_foreign_data(self.model):
+            self._original = self.shop.keep(self.model)
+        if self._original is not None:
+            return self._original
         if self.path is None:
             self.path = self.shop.keep(self.model)
         return self.path

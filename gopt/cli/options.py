@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     ParamType = click.ParamType[Any]
 else:  # generic in newer versions of click only
     ParamType = click.ParamType
+
+
+def together(*decorators: Decorator[Any]) -> Decorator[Any]:
+    """Several options as one decorator, shown in this order."""
+    return lambda command: reduce(lambda made, add: add(made), reversed(decorators), command)
 
 
 class Bytes(ParamType):
@@ -91,14 +97,72 @@ class InputShape(ParamType):
         return {f"{found[1]}.{axis}": int(size) for axis, size in enumerate(sizes)}
 
 
-def together(*decorators: Decorator[Any]) -> Decorator[Any]:
-    """Several options as one decorator, shown in this order."""
-    return lambda command: reduce(lambda made, add: add(made), reversed(decorators), command)
-
-
 json_flag = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 
-model_argument = click.argument("model", type=click.Path(path_type=Path), metavar="MODEL")
+
+def _permit(ctx: click.Context, param: click.Parameter, value: tuple[Any, ...]) -> None:
+    """Let what a command loads lie in further folders, or be larger, for as long as the command runs."""
+    if not value:
+        return
+    from ..frontends.limits import limited, limits, real_folders
+
+    if param.name == "allow_external":
+        try:
+            folders = real_folders(value)
+        except OSError as error:
+            raise UsageError(f"--allow-external {error.filename}: {error.strerror}") from None
+        changed = replace(limits(), folders=limits().folders + folders)
+    else:
+        changed = replace(limits(), **_unique("--input-limit", value))
+    ctx.with_resource(limited(changed))
+
+
+def _limit(text: str) -> int:
+    number: int = Bytes().convert(text, None, None)
+    return number
+
+
+class InputLimit(Assignment):
+    """NAME=NUMBER of one of the limits on models that are loaded."""
+
+    def __init__(self) -> None:
+        super().__init__("number", _limit)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
+        """Read the text.
+
+        Raises:
+            click.BadParameter: there is no such limit, or the number is none.
+        """
+        from ..frontends.limits import NUMBERS
+
+        found = super().convert(value, param, ctx)
+        if found[0] not in NUMBERS:
+            self.fail(f"{found[0]!r} is none of {', '.join(NUMBERS)}", param, ctx)
+        return found
+
+
+model_argument = together(
+    click.argument("model", type=click.Path(path_type=Path), metavar="MODEL"),
+    click.option(
+        "--allow-external",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        expose_value=False,
+        callback=_permit,
+        help="Let external data of the model lie in FOLDER too.",
+    ),
+    click.option(
+        "--input-limit",
+        multiple=True,
+        type=InputLimit(),
+        metavar="NAME=NUMBER",
+        expose_value=False,
+        callback=_permit,
+        help="Take larger models: file, nodes, name, attribute, dense.",
+    ),
+)
 
 PIPELINE = together(
     click.option("-p", "--passes", default="@default", show_default=True, metavar="TEXT", help="What runs, in order."),
@@ -122,6 +186,19 @@ PIPELINE = together(
     ),
 )
 
+
+def _bound_memory(ctx: click.Context, param: click.Parameter, value: int | None) -> None:
+    """Bound the process that runs models, for as long as the command runs."""
+    if value is not None:
+        from ..verify.child import bounded
+
+        if value < _LEAST_MEMORY:
+            raise click.BadParameter("no model runs in less than 100MB", ctx, param)
+        ctx.with_resource(bounded(value))
+
+
+_LEAST_MEMORY = 100_000_000
+
 VERIFY = together(
     click.option(
         "--verify-dim",
@@ -140,11 +217,20 @@ VERIFY = together(
     ),
     click.option(
         "--verify-timeout",
+        "--time-limit",
         type=click.FloatRange(min=0.1),
         default=120.0,
         show_default=True,
         metavar="SECONDS",
         help="Time for finding inputs and running the original.",
+    ),
+    click.option(
+        "--mem-limit",
+        type=Bytes(),
+        metavar="SIZE",
+        expose_value=False,
+        callback=_bound_memory,
+        help="Memory for the process that runs models; 4/5 of what is free by default.",
     ),
 )
 

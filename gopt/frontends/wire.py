@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import mmap
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from io import FileIO
 from pathlib import Path
 
 from ..errors import ModelError
+from .limits import limits
 
 Buffer = bytes | mmap.mmap
 """What is scanned: indexing gives an int, slicing gives bytes."""
@@ -58,10 +60,14 @@ class Source:
 
         Raises:
             OSError: it cannot be opened.
+            ModelError: it is no regular file.
         """
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO must not keep us waiting
         try:
-            if os.fstat(fd).st_size > _READ_WHOLE:
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode):
+                raise ModelError("it is no regular file")
+            if status.st_size > _READ_WHOLE:
                 return Source(mmap.mmap(fd, 0, access=mmap.ACCESS_READ), fd)
             with FileIO(fd, closefd=False) as file:
                 data = file.readall()
@@ -258,8 +264,10 @@ def text(data: bytes) -> str:
     """A string field's value.
 
     Raises:
-        Damaged: it is not UTF-8.
+        Damaged: it is not UTF-8, or too long.
     """
+    if len(data) > limits().name:
+        raise Damaged(f"a name of {len(data)} bytes: {data[:40]!r}... (--input-limit name=BYTES)")
     try:
         return data.decode()
     except UnicodeDecodeError:

@@ -8,6 +8,7 @@ file) is a subclass of the frontend's.
 from __future__ import annotations
 
 import mmap
+import os
 from abc import ABC, abstractmethod
 from math import prod
 from pathlib import Path
@@ -112,13 +113,24 @@ class FileTensor(Tensor):
         self.offset = offset
         self.length = length
 
+    def open(self) -> int:
+        """A descriptor of the file, to be closed by the caller.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+
     def raw(self) -> memoryview:
         if not self.length:
             return memoryview(b"")
         start = self.offset - self.offset % mmap.ALLOCATIONGRANULARITY
         skip = self.offset - start
-        with self.path.open("rb") as file:
-            mapped = mmap.mmap(file.fileno(), skip + self.length, access=mmap.ACCESS_READ, offset=start)
+        fd = self.open()
+        try:
+            mapped = mmap.mmap(fd, skip + self.length, access=mmap.ACCESS_READ, offset=start)
+        finally:
+            os.close(fd)
         return memoryview(mapped)[skip:]
 
     def numpy(self) -> Array:

@@ -17,7 +17,8 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Any
 
@@ -166,8 +167,24 @@ def _dispose(process: subprocess.Popen[str], errors: IO[bytes], folder: Path) ->
     shutil.rmtree(folder, ignore_errors=True)
 
 
+_bound: ContextVar[int | None] = ContextVar("bound", default=None)
+
+
+@contextlib.contextmanager
+def bounded(memory: int) -> Iterator[None]:
+    """Let children that are started meanwhile, and about which nobody says anything else, use so many bytes."""
+    token = _bound.set(memory)
+    try:
+        yield
+    finally:
+        _bound.reset(token)
+
+
 def default_memory() -> int:
     """Bytes that a child may use when nobody says: four fifths of what is free, but never less than 2 GiB."""
+    bound = _bound.get()
+    if bound is not None:
+        return bound
     free = [8 << 30]
     with contextlib.suppress(OSError, ValueError, IndexError, StopIteration):
         lines = Path("/proc/meminfo").read_text("ascii").splitlines()

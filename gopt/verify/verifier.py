@@ -51,7 +51,7 @@ class Verifier:
     ) -> None:
         if command is None and importlib.util.find_spec("onnxruntime") is None:
             raise MissingComponentError(_INSTALL)
-        self.path = Path(original).resolve()
+        self.path = Path(original).absolute()  # a link stays one: its folder is where external data are looked for
         if not self.path.is_file():
             raise ModelError(f"{original}: no such file")
         self.limits = limits or Limits()

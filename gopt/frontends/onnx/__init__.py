@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import GraphError, ModelError
 from ...ir import Model
+from ..limits import limits
 from ..wire import Damaged, Odd, Source
 from .external import Folder
 from .models import read_model
+from .tensors import ExternalTensor
 from .writer import save, to_bytes
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["load", "save", "to_bytes", "to_proto"]
+__all__ = ["has_foreign_data", "load", "save", "to_bytes", "to_proto"]
 
 
 def load(source: str | os.PathLike[str] | bytes | ModelProto, folder: str | os.PathLike[str] | None = None) -> Model:
@@ -42,13 +44,19 @@ def load(source: str | os.PathLike[str] | bytes | ModelProto, folder: str | os.P
     name = "model" if path is None else str(path)
     try:
         with _no_gc():
-            model = _read(_open(path) if path is not None else Source(_bytes(source)), home)
+            model = _read(_open(path) if path is not None else Source(_bytes(source)), Folder(home, path))
     except OSError as error:
         raise ModelError(_line(f"{name}: {error.strerror or error}")) from None
     except (ModelError, GraphError) as error:
         raise ModelError(_line(f"{name}: {error}")) from None
     model.path = path
     return model
+
+
+def has_foreign_data(model: Model) -> bool:
+    """True if external data lie where only we were permitted to look; runtimes do not read them there."""
+    tensors = (value.tensor for graph in model.graphs() for value in graph.values)
+    return any(isinstance(t, ExternalTensor) and t.location.home is None and not t.location.blob for t in tensors)
 
 
 def to_proto(model: Model) -> ModelProto:
@@ -64,8 +72,13 @@ def to_proto(model: Model) -> ModelProto:
     return proto
 
 
+_LONGEST_LINE = 1000
+
+
 def _line(message: str) -> str:
     """A message that may hold names of a file, fit for a terminal."""
+    if len(message) > _LONGEST_LINE:
+        message = f"{message[: _LONGEST_LINE // 2]} ... {message[-_LONGEST_LINE // 2 :]}"
     return "".join(c if c.isprintable() else " " for c in message)
 
 
@@ -77,23 +90,25 @@ def _open(path: Path) -> Source:
         raise ModelError("it is no regular file")
     if not status.st_size:
         raise ModelError("the file is empty")
+    if status.st_size > limits().file:
+        raise ModelError(f"the file has {status.st_size} bytes, more than {limits().file} (--input-limit file=BYTES)")
     return Source.open(path)
 
 
-def _read(source: Source, home: Path | None) -> Model:
+def _read(source: Source, folder: Folder) -> Model:
     try:
-        return _decode(source, home)
+        return _decode(source, folder)
     except Odd:
         pass
     try:
-        return _decode(Source(_usual_form(source)), home)
+        return _decode(Source(_usual_form(source)), folder.anew())
     except Odd as odd:
         raise Damaged(f"it is written in a way that can't be read: {odd}") from None
 
 
-def _decode(source: Source, home: Path | None) -> Model:
+def _decode(source: Source, folder: Folder) -> Model:
     try:
-        return read_model(source, Folder(home))
+        return read_model(source, folder)
     except IndexError:
         raise Damaged("it ends in the middle of a field") from None
     except UnicodeDecodeError:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ...ir import Attr, AttrKind, Graph, Tensor
+from ..limits import limits
 from ..wire import (
     BYTES,
     FIXED32,
@@ -158,6 +159,8 @@ class AttributeReader:
             if len(found) > 1 and kind not in _DEFAULT:
                 raise Odd("one value in parts")
             return self._one(kind, *found[-1])
+        if len(found) > limits().attribute:
+            raise Damaged(f"attribute {name!r} has {len(found)} values (--input-limit attribute=NUMBER)")
         single = _SINGULAR[kind]
         return tuple([self._one(single, *f) for f in found])
 
@@ -171,6 +174,8 @@ class AttributeReader:
             case AttrKind.FLOAT:
                 return _float(buf[start:end])
             case AttrKind.STRING:
+                if end - start > limits().attribute:
+                    raise Damaged(f"an attribute has {end - start} bytes (--input-limit attribute=NUMBER)")
                 return buf[start:end].decode("utf-8", "surrogateescape")
             case AttrKind.TENSOR:
                 return read_tensor(self._source, start, end, self._folder)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from ...errors import ModelError
 from ...ir import Attr, AttrKind, Graph, Names, Op, Role, Tensor, Value
+from ..limits import limits
 from ..wire import BYTES, Damaged, Odd, Source, fields, text, varint
 from .attributes import Span
 from .external import Folder
@@ -111,6 +112,7 @@ class GraphReader:
         self.ir_version = ir_version
         self.nodes = NodeReader(source, folder)
         self.shadows: list[Value] = []
+        self._nodes_left = limits().nodes
 
     def read(self, start: int, end: int, opsets: dict[str, int], names: Names, parent: Scope | None = None) -> Scope:
         """The graph in a GraphProto.
@@ -198,6 +200,9 @@ class GraphReader:
 
     def fill(self, scope: Scope, nodes: list[FieldSpan]) -> None:
         """Read the nodes of a graph whose inputs and initializers are defined, and link them."""
+        self._nodes_left -= len(nodes)
+        if self._nodes_left < 0:
+            raise ModelError(f"it has more than {limits().nodes} nodes (--input-limit nodes=NUMBER)")
         pending: list[tuple[float, NodeNote, list[Value | None]]] = []
         for order, span in enumerate(nodes):
             node = self.nodes.read(*span)

@@ -6,6 +6,7 @@ import numpy as np
 
 from ...errors import ModelError
 from ...ir import Array, ArrayTensor, Attr, AttrKind, Tensor
+from ..limits import limits
 from ..wire import BYTES, Damaged, Odd, Source, fields, text, varint
 from .attributes import AttributeReader
 from .external import Folder
@@ -23,6 +24,7 @@ class NodeReader:
         self._source = source
         self._folder = folder
         self.attributes = AttributeReader(source, folder)
+        self._longest = limits().name
 
     def read(self, start: int, body: int, end: int) -> NodeNote:
         """The node in `body:end`.
@@ -49,6 +51,8 @@ class NodeReader:
             at = pos + 2
             if size > 127:
                 size, at = varint(buf, pos + 1)
+                if size > self._longest and tag in _NAMES:
+                    raise Damaged(f"a name of {size} bytes: {buf[at : at + 40]!r}... (--input-limit name=BYTES)")
             pos = at + size
             if tag == 0x0A:
                 inputs.append(buf[at:pos].decode())
@@ -90,6 +94,7 @@ class NodeReader:
 
 _GRAPHS = frozenset((AttrKind.GRAPH, AttrKind.GRAPHS))
 _NUMBERS = frozenset(range(INPUT, PLACEMENT + 1))
+_NAMES = frozenset((0x0A, 0x12, 0x1A, 0x22, 0x3A))
 _TAGS = frozenset(number << 3 | BYTES for number in _NUMBERS)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from ...ir import DType, Tensor
+from ..limits import limits
 from ..wire import BYTES, FIXED32, FIXED64, VARINT, Buffer, Damaged, Odd, Source, fields, signed, text, varint
 from .external import Folder
 from .schema import check
@@ -172,7 +173,7 @@ def read_sparse(source: Source, start: int, end: int, folder: Folder) -> SparseT
     count = values.size
     if indices.shape not in ((count,), (count, len(shape))) or values.shape != (count,):
         raise Damaged(f"sparse tensor {name!r}: its indices do not fit its values")
-    if indices.dtype is not DType.INT64 or prod(shape) > 1 << 31:
+    if indices.dtype is not DType.INT64 or prod(shape) * max(1, values.dtype.bits // 8) > limits().dense:
         raise Damaged(f"sparse tensor {name!r} can't be read: its indices are no int64, or it is too large")
     return SparseTensor(shape, values, indices, Wire(source, start, end, name))
 

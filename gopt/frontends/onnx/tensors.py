@@ -56,6 +56,9 @@ class ExternalTensor(FileTensor):
         self.location = location
         self.wire = wire
 
+    def open(self) -> int:
+        return self.location.open()
+
 
 class TypedTensor(Tensor):
     """A tensor in `float_data`, `int32_data` or another of the typed fields; decoded when first read."""
