@@ -70,7 +70,12 @@ def draw(seed: int) -> Case | None:
 
 
 def _is_sound(op: Op) -> bool:
-    """False for what is no model by the standard, though the runtime may take it: a PRelu that its slope enlarges."""
+    """False for what is no model by the standard, though the runtime may take it.
+
+    A PRelu that its slope enlarges, or a Split into another number of parts than it has results.
+    """
+    if op.op_type == "Split":
+        return op.attr("num_outputs", len(op.outputs)) == len(op.outputs)
     if op.op_type != "PRelu":
         return True
     x, slope = (static_shape(v.type) if v is not None else None for v in op.inputs)
