@@ -1,0 +1,69 @@
+"""With the real toolkit: three small models are converted and run on its simulator. Skipped where it is not set up."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gopt.api.targets import make
+from gopt.backends.rknn import environment
+from gopt.frontends import onnx as frontend
+from gopt.frontends.text import parse
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(environment.locate() is None, reason="gopt rknn setup makes the toolkit's environment"),
+]
+
+
+def numbers(count: int) -> str:
+    rng = np.random.default_rng(0)
+    return ", ".join(f"{v:.4f}" for v in rng.uniform(-0.5, 0.5, count))
+
+
+HEAD = '<ir_version: 8, opset_import: ["": 18]>\n'
+IMAGE = (
+    HEAD
+    + f"g (float[N,3,16,16] x) => (float[N,8,1,1] y) <float[8,3,3,3] w = {{{numbers(216)}}}> "
+    + "{ a = Conv<pads = [1,1,1,1]>(x, w) b = Mish(a) y = GlobalAveragePool(b) }"
+)
+SIGNAL = (
+    HEAD
+    + f"g (float[1,1,512] x) => (float[1,4,3] y) <float[4,1,160] w = {{{numbers(640)}}}> "
+    + "{ a = Conv<strides = [160]>(x, w) y = Relu(a) }"
+)
+SEQUENCE = (
+    HEAD
+    + f"g (float[6,1,4] x) => (float[1,1,8] h) <float[1,24,4] w = {{{numbers(96)}}}, "
+    + f"float[1,24,8] r = {{{numbers(192)}}}> "
+    + "{ , h = GRU<hidden_size = 8, linear_before_reset = 1>(x, w, r) }"
+)
+
+
+@pytest.mark.parametrize("text", [IMAGE, SIGNAL, SEQUENCE], ids=["image", "signal", "sequence"])
+def test_a_model_is_converted_and_simulated(text: str, tmp_path: Path) -> None:
+    frontend.save(parse(text), tmp_path / "model.onnx")
+    made = make(tmp_path / "model.onnx", "rknn", {"platform": "rk3588"}, output=tmp_path / "out")
+    assert made.verdict.ok, made.verdict
+    assert (tmp_path / "out" / "model_fp16.rknn").stat().st_size > 1000
+    report = json.loads((tmp_path / "out" / "performance_rknn.json").read_text())
+    assert report["summary"]["no_kernel"] == []
+    (output,) = report["simulator"]["outputs"]
+    assert output["cosine"] > 0.999
+    assert output["scaled_error"] < 0.02
+
+
+def test_int8_is_calibrated(tmp_path: Path) -> None:
+    frontend.save(parse(IMAGE), tmp_path / "model.onnx")
+    rng = np.random.default_rng(1)
+    for k in range(4):
+        np.save(tmp_path / f"{k}.npy", rng.uniform(-1, 1, (1, 3, 16, 16)).astype(np.float32))
+    (tmp_path / "dataset.txt").write_text("\n".join(str(tmp_path / f"{k}.npy") for k in range(4)) + "\n")
+    options = {"platform": "rk3566", "dtype": "int8", "dataset": str(tmp_path / "dataset.txt")}
+    made = make(tmp_path / "model.onnx", "rknn", options, output=tmp_path / "out")
+    assert made.verdict.ok, made.verdict
+    assert (tmp_path / "out" / "model_int8.rknn").exists()
+    assert float(made.verdict.facts["cosine"]) > 0.95
