@@ -75,7 +75,7 @@ def _is_sound(op: Op) -> bool:
     A PRelu that its slope enlarges, or a Split into another number of parts than it has results.
     """
     if op.op_type == "Split":
-        return op.attr("num_outputs", len(op.outputs)) == len(op.outputs)
+        return bool(op.attr("num_outputs", len(op.outputs)) == len(op.outputs))
     if op.op_type != "PRelu":
         return True
     x, slope = (static_shape(v.type) if v is not None else None for v in op.inputs)
