@@ -32,8 +32,8 @@ def blend(
     """Cast(m) * a + Cast(Not(m)) * b -> Where(m, a, b), for a boolean m
 
     Applies to floats, if at least one of the products has no other use; also with 1 - Cast(m) for the opposite mask,
-    and with Where(m, a, 0) for a product. So exporters write a choice of floats for runtimes without it. Equal unless NaN or an infinity stands
-    where it is not chosen; but for the sign of zero.
+    and with Where(m, a, 0) for a product. So exporters write a choice of floats for runtimes without it. Equal unless
+    NaN or an infinity stands where it is not chosen; but for the sign of zero.
     """
     if rw.dtype(m) is not DType.BOOL or rw.dtype(rw.root.result) not in _CHOSEN:
         raise RejectError("it is no choice of floats by a boolean")

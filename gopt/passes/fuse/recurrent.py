@@ -72,7 +72,8 @@ def zero_bias(rw: Rewriter) -> tuple[Value | None, ...]:
 def zero_peepholes(rw: Rewriter) -> tuple[Value | None, ...]:
     """LSTM(x, ..., P=0) -> LSTM(x, ...)
 
-    Applies to peepholes of zeros throughout. Equal unless the cell's state is infinite or NaN; but for the sign of zero.
+    Applies to peepholes of zeros throughout. Equal unless the cell's state is infinite or NaN; but for the sign of
+    zero.
     """
     return _without(rw, (_PEEPHOLES,), "")
 

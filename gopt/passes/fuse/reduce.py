@@ -253,7 +253,7 @@ def _reduced(rw: Rewriter, op_type: str, x: Value, like: Op) -> Value:
         raise RejectError("not known to be of a floating-point type that ONNX Runtime reduces")
     attrs: dict[str, Any] = {n: a for n, a in like.attrs.items() if n in ("keepdims", "noop_with_empty_axes")}
     axes = ops.operands(like)[1] if ops.has_operand(like, "axes") else None
-    if like.attr("noop_with_empty_axes", 0) and axes is None:
+    if like.attr("noop_with_empty_axes", 0) and not ops.ints(like, "axes"):
         raise RejectError(f"{like.label} reduces nothing")
     result: Value = rw.op(op_type, x, axes, **attrs)
     return result

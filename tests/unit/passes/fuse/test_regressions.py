@@ -168,3 +168,10 @@ def test_attention_takes_masks_of_all_rows_and_columns(mask: str, fits: bool) ->
         "y = MatMul(f, v) }"
     )
     assert ("Attention" in rewrite(text, "fuse.attention", opset=23).ops) == fits
+
+
+@pytest.mark.parametrize("axes, fired", [("int64[0] axes = {}", []), ("int64[1] axes = {1}", ["reduce.sum_square"])])
+def test_what_reduces_nothing_is_no_sum_of_squares(axes: str, fired: list[str]) -> None:
+    """Of no axes the clause makes ReduceSumSquare its operand, which is not squared."""
+    text = f"(float[2,3] x) => (float y) <{axes}> {{ a = Mul(x, x) y = ReduceSum<noop_with_empty_axes = 1>(a, axes) }}"
+    assert rewrite(text, "fuse.reduce").fired == fired
