@@ -65,13 +65,15 @@ def check(
         ResourceError: the time was up.
     """
     chosen = backends.target(target, options) if isinstance(target, str) else target
-    level = possible(chosen, level)
+    demanded, level = bool(level), possible(chosen, level)
     loaded = frontend.load(model)
     infer(loaded)
     if level != chosen.levels[0]:
         chosen.cases = cases_of(loaded, Path(model))
     _introduce(chosen, Path(model), loaded, None, ())
-    return _prove(chosen, loaded, Path(model), level, target_timeout)
+    verdict = _prove(chosen, loaded, Path(model), level, target_timeout)
+    verdict.missing = "" if demanded else verdict.missing
+    return verdict
 
 
 def make(
@@ -105,7 +107,7 @@ def make(
         What `gopt.run` and `check` raise.
     """
     chosen = backends.target(target, options) if isinstance(target, str) else target
-    level = possible(chosen, level)
+    demanded, level = bool(level), possible(chosen, level)
     source = Path(model)
     original = frontend.load(source)
     infer(original)
@@ -133,6 +135,7 @@ def make(
     if not made.verdict.ok and len(attempts) > 1:
         made = _attempt(chosen, source, attempts[0], written, level, target_timeout, settle, given)
     made.before = before
+    made.verdict.missing = "" if demanded else made.verdict.missing
     made.files = [written, *chosen.emit(made.result.model, written)]
     if cut is not None:
         made.files.append(_tail(source, cut, written))

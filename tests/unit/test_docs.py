@@ -31,6 +31,7 @@ SHOWN = (
     "docs/shapes.md",
     "docs/cutting.md",
     "docs/opsets.md",
+    "docs/tensorrt.md",
 )
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)#\s]+)?(#[^)\s]+)?\)")
