@@ -59,6 +59,7 @@ class Conversion:
         build: arguments of RKNN.build.
         output: where the result goes; None: nowhere.
         feeds: inputs for the simulator, in the model's order, each set to be run once.
+        plain_names: give the values names without odd characters, which the toolkit cannot take apart.
         analysis: files with inputs for the comparison layer by layer, and the folder it writes to; None: no such thing.
     """
 
@@ -69,6 +70,7 @@ class Conversion:
     output: Path | None = None
     feeds: Sequence[Sequence[Array]] = ()
     analysis: tuple[list[Path], Path] | None = None
+    plain_names: bool = False
 
 
 @dataclass(slots=True)
@@ -117,6 +119,7 @@ def convert(
             "build": dict(conversion.build),
             "output": None if conversion.output is None else str(conversion.output.resolve()),
             "memory": memory,
+            "plain_names": conversion.plain_names,
             "inputs": [],
         }
         for number, feed in enumerate(conversion.feeds):

@@ -19,9 +19,12 @@ from .platforms import INT8, Platform
 RETRIES = 4
 """How many of the toolkit's own rewrites are switched off, one after the other, when they fail on a model."""
 _RULE = re.compile(r"disable_rules=\['?(?P<rule>\w+)'?\]")
-_WORSE = 2.0
+_ODD = re.compile(r"[^A-Za-z0-9_./:;-]")
+_WORSE = 1.5
 """How many times larger the error of a better table may be before it counts as worse."""
 _NEGLIGIBLE = 5e-3
+_LEAST_COSINE = {"fp16": 0.99, "int8": 0.8}
+"""Below, the simulator computes something else than the model, and not the same less exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,11 @@ class Candidate:
         """The largest scaled error among the outputs; 0 where nothing was compared."""
         return max((a.error for a in self.agreements), default=0.0)
 
+    def wrong(self, dtype: str) -> list[Agreement]:
+        """The outputs that are not those of the model, by any tolerance."""
+        least = _LEAST_COSINE[dtype]
+        return [a for a in self.agreements if not a.finite or not a.cosine >= least or a.error > 1.0]
+
     @property
     def cosine(self) -> float | None:
         """The smallest cosine among the outputs; None where nothing was compared."""
@@ -171,7 +179,8 @@ def attempt(
         config = settings.config()
         if candidate.disabled:
             config["disable_rules"] = [*config.get("disable_rules", ()), *candidate.disabled]
-        conversion = Conversion(candidate.model, config, settings.build(), load, output, feeds)
+        odd = any(_ODD.search(name) for name in (*candidate.inputs, *candidate.outputs)) and not load
+        conversion = Conversion(candidate.model, config, settings.build(), load, output, feeds, plain_names=odd)
         if tell is not None:
             tell(f"the toolkit converts the {candidate.name} graph")
         try:

@@ -21,6 +21,7 @@ from .package import write_package
 from .platforms import INT8
 from .sources import Source
 
+_WRONG = "output {}: the simulator computes something else than ONNX Runtime (cosine {:.4f}, scaled error {:.2g})"
 CONVERTED, SIMULATED = "converted", "simulated"
 _PATIENCE, _SLOWER = 60.0, 5.0
 """Seconds that the original has at least, once the optimized graph is converted; and how many times as long as that."""
@@ -158,6 +159,10 @@ class RKNN(Target):
             facts |= {"cosine": f"{cosine:.6f}", "scaled error": f"{chosen.error:.2g}"}
         found = [
             Blocker("", what, "kernel", f"no kernel on the board for {what}", evidence="reported") for what in without
+        ]
+        found += [
+            Blocker(a.name, "", "numbers", _WRONG.format(a.name, a.cosine, a.error), evidence="reported")
+            for a in chosen.wrong(self.settings.dtype)
         ]
         return Verdict(STATIC if found else level, level, found, facts)
 

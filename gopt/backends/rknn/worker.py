@@ -134,11 +134,40 @@ def pretend_torch() -> None:
             setattr(sys.modules[parent], last, module)
 
 
+def with_plain_names(path: str) -> str:
+    """A copy of a model whose values have names that the toolkit can take apart: it joins and splits them."""
+    import re
+
+    import onnx
+
+    model = onnx.load(path)
+    graph = model.graph
+    names: dict[str, str] = {"": ""}
+
+    def plain(name: str) -> str:
+        if name not in names:
+            found = re.sub(r"[^A-Za-z0-9_./:;-]", "_", name)[:80]
+            while found in names.values():
+                found += "_"
+            names[name] = found
+        return names[name]
+
+    for node in graph.node:
+        node.input[:] = [plain(name) for name in node.input]
+        node.output[:] = [plain(name) for name in node.output]
+    for info in (*graph.input, *graph.output, *graph.initializer, *graph.value_info):
+        info.name = plain(info.name)
+    place = os.path.join(os.getcwd(), "plain.onnx")
+    onnx.save(model, place)
+    return place
+
+
 def convert(job: dict[str, Any], events: Events) -> None:
     """Configure, load, build, export; then run the simulator on inputs that were given."""
     rknn = events.phase("import", make, job)
     events.phase("config", rknn.config, **job["config"])
-    events.phase("load", rknn.load_onnx, model=job["model"], **job["load"])
+    model = with_plain_names(job["model"]) if job["plain_names"] else job["model"]
+    events.phase("load", rknn.load_onnx, model=model, **job["load"])
     events.phase("build", rknn.build, **job["build"])
     if job["output"]:
         events.phase("export", rknn.export_rknn, job["output"])

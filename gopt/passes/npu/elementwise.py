@@ -10,6 +10,7 @@ from ...ir import DType, Value
 from ...rewrite import Numerics, P, RejectError, Rewriter, rule
 from ..example import example
 
+_LARGE = 1024.0
 _FLOATS = (DType.FLOAT, DType.FLOAT16, DType.DOUBLE)
 
 
@@ -114,4 +115,29 @@ def where_one(rw: Rewriter, c: Value, a: Value, b: Value) -> Value:
     chosen = rw.Cast(c, to=int(dtype))
     other = rw.Sub(rw.const(np.asarray(1.0), like=a), chosen)
     result: Value = rw.Add(rw.Mul(a, chosen), rw.Mul(b, other))
+    return result
+
+
+@rule(
+    P.Log(P.Add(P.Mul("x", P.const("c")), P.const("d"))),
+    numerics=Numerics.ROUNDING,
+    example=example(
+        "(float[2,3,4,4] x) => (float[2,3,4,4] y) <float c = {1048576.0}, float d = {1.0}> "
+        "{ a = Abs(x) m = Mul(a, c) s = Add(m, d) y = Log(s) }"
+    ),
+)
+def log_scaled(rw: Rewriter, x: Value, c: Value, d: Value) -> Value:
+    """Log(c x + d) -> Log(x + d / c) + log(c)
+
+    Applies where c is a number beyond 1024 and d is positive: the product does not fit into float16, the sum does.
+    Rounds in other places.
+    """
+    numbers = [rw.array(v) for v in (c, d)]
+    if any(n.size != 1 or n.ndim > len(rw.shape(x) or ()) for n in numbers):
+        raise RejectError("they are no single numbers")
+    scale, offset = (float(n.item()) for n in numbers)
+    if scale <= _LARGE or not 0 < offset <= scale:
+        raise RejectError("the product is not large, or the sum may be negative")
+    inner = rw.Log(rw.Add(x, rw.const(np.asarray(offset / scale), like=x)))
+    result: Value = rw.Add(inner, rw.const(np.asarray(np.log(scale)), like=x))
     return result

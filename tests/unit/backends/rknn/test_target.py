@@ -119,7 +119,7 @@ def test_without_the_environment_a_run_says_what_is_missing(tmp_path: Path, noth
 
 @linux
 def test_a_run_writes_the_package(tmp_path: Path, toolkit: Path) -> None:
-    options = {"platform": "rk3588", "mean": "0,0,0", "std": "255,255,255"}
+    options = {"platform": "rk3588", "mean": "0,0,0", "std": "1,1,1"}
     made = make(saved(tmp_path), "rknn", options, output=tmp_path / "out")
     assert made.verdict.ok, made.verdict
     assert made.verdict.level == "simulated"
@@ -128,7 +128,7 @@ def test_a_run_writes_the_package(tmp_path: Path, toolkit: Path) -> None:
     source = read(tmp_path / "out" / "rknn_source.yaml")
     assert source.rknn is not None
     assert source.rknn.graph == "original"
-    assert source.inputs[0].std == (255, 255, 255)
+    assert source.inputs[0].std == (1, 1, 1)
     report = json.loads((tmp_path / "out" / "performance_rknn.json").read_text())
     assert {c["graph"] for c in report["compared"]} == {"original", "optimized"}
     assert report["summary"]["layers_npu"] == 4
