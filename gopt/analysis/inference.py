@@ -65,6 +65,7 @@ def forget(model: Model) -> None:
         for value in graph.values:
             value.type = None
         graph.dirty.update(dict.fromkeys(graph.ops))
+        graph.version += 1  # whoever looked at the types must look again
 
 
 class Inference:

@@ -48,6 +48,7 @@ class Pass(ABC):
         numerics: the weakest promise about the numbers among its rewrites.
         in_family: False keeps it out of a selection by family or file; it then runs only when named in full.
         new_interface: it gives the model other inputs or outputs on purpose, values that the original has inside.
+        needs: types of ops of which a model must hold one for the pass to find anything; empty if that says nothing.
     """
 
     name: ClassVar[str] = ""
@@ -55,6 +56,7 @@ class Pass(ABC):
     numerics: ClassVar[Numerics] = Numerics.EXACT
     in_family: ClassVar[bool] = True
     new_interface: ClassVar[bool] = False
+    needs: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def run(self, model: Model, ctx: Context) -> None:

@@ -73,6 +73,8 @@ class _Run:
         self._count = self.report.ops_before
         self._now = self._state()  # only steps change the model, so that it is looked at once after each
         self.touched = _Touched(model) if any(isinstance(s, Loop) for s in self.steps) else None
+        self._types: tuple[tuple[int, ...], frozenset[str]] = ((), frozenset())
+        self._inferred: tuple[int, ...] = ()
         self._clean: dict[int, tuple[int, ...]] = {}
         self._mark: dict[int, int] = {}
 
@@ -108,8 +110,17 @@ class _Run:
             return
         if isinstance(step, Loop):
             self._loop(step)
-        elif self._clean.get(id(step)) != self._now:
+        elif self._clean.get(id(step)) != self._now and not self._is_idle(step):
             self._timed(step, repetition)
+
+    def _is_idle(self, step: Step) -> bool:
+        """True in a group for a pass whose kind of ops the model does not hold."""
+        needs = step.pass_.needs if isinstance(step, PassStep) and self.touched is not None else ()
+        if not needs:
+            return False
+        if self._types[0] != self._now:
+            self._types = (self._now, frozenset(op.op_type for graph in self.model.graphs() for op in graph.ops))
+        return self._types[1].isdisjoint(needs)
 
     def _loop(self, loop: Loop) -> None:
         repetition = in_vain = 0
@@ -136,17 +147,21 @@ class _Run:
         # Rules are at their fixed point now; of a pass that changed something that is not known.
         if isinstance(step, RuleStep) or after == before:
             self._clean[id(step)] = after
-        done = Counter(e.rule for e in self.ctx.ledger.entries[entries:])
+        made = self.ctx.ledger.entries[entries:]
+        done = dict(Counter(e.rule for e in made)) if made else {}
         if after != before:
             self._count = self.model.count_ops()
         number = len(self.report.runs) + 1
-        run = PassRun(number, step.name, repetition, seconds, ops, self._count, dict(done), after != before)
+        run = PassRun(number, step.name, repetition, seconds, ops, self._count, done, after != before)
         self.report.runs.append(run)
         for instrument in self.instruments:
             instrument.after(run, self.model)
 
     def _infer(self) -> None:
         """Bring the types up to date, so that no pass has to."""
+        if self._inferred == self._now:
+            return
+        self._inferred = self._now
         start = perf_counter()
         retyped = analysis.infer(self.model)
         if self.touched is not None:

@@ -28,6 +28,8 @@ class Negated(Pass):
     Applies where nothing but conditions of Ifs takes the result of Not, so that it goes. Exact.
     """
 
+    needs = ("If",)
+
     def run(self, model: Model, ctx: Context) -> None:
         """Look at every Not that decides an If."""
         for graph in tuple(model.graphs()):
@@ -52,6 +54,8 @@ class Heads(Pass):
     from outside or are equal constants: whichever branch is taken, they run. What both branches export in one place is
     the result itself. Not random ops, ops with bodies, calls and operators that gopt does not know. Exact.
     """
+
+    needs = ("If",)
 
     def run(self, model: Model, ctx: Context) -> None:
         """Inner Ifs first, so that what is the same everywhere comes all the way out."""
@@ -84,6 +88,8 @@ class Tails(Pass):
     its result is used nowhere else, and the operand has the same type in both, so that nothing is known of it outside
     that was known inside. Not random ops, ops with bodies, calls and operators that gopt does not know. Exact.
     """
+
+    needs = ("If",)
 
     def run(self, model: Model, ctx: Context) -> None:
         """Inner Ifs first."""

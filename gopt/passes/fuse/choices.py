@@ -27,6 +27,7 @@ class Choices(Pass):
     """
 
     numerics = Numerics.FINITE
+    needs = ("If",)
 
     def run(self, model: Model, ctx: Context) -> None:
         """Inner Ifs first."""

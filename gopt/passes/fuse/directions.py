@@ -30,6 +30,7 @@ class Directions(Pass):
     """
 
     numerics = Numerics.ROUNDING
+    needs = ("LSTM", "GRU", "RNN")
 
     def run(self, model: Model, ctx: Context) -> None:
         """Merge the pairs of each graph."""

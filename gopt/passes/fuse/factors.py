@@ -24,6 +24,7 @@ class Factors(Pass):
     """
 
     numerics = Numerics.ROUNDING
+    needs = ("Mul", "Div", "Neg")
 
     def run(self, model: Model, ctx: Context) -> None:
         """Take each such factor away if fewer ops come of it."""

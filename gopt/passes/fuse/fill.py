@@ -25,6 +25,7 @@ class Fill(Pass):
     """
 
     numerics = Numerics.ROUNDING
+    needs = ("ConstantOfShape",)
 
     def run(self, model: Model, ctx: Context) -> None:
         """Look at the users of each ConstantOfShape."""

@@ -25,6 +25,8 @@ class Branches(Pass):
     the one that is taken.
     """
 
+    needs = ("If",)
+
     by_rank: bool = option(True, help="take a branch where ops that run in any case do not take what the other gives")
 
     def run(self, model: Model, ctx: Context) -> None:

@@ -28,6 +28,8 @@ class Carried(Pass):
     is copied, as ONNX Runtime counts in place. Exact.
     """
 
+    needs = ("Loop", "Scan")
+
     def run(self, model: Model, ctx: Context) -> None:
         """Look at every loop, outer ones first."""
         for graph in tuple(model.graphs()):

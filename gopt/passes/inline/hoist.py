@@ -29,6 +29,8 @@ class Hoist(Pass):
     Exact.
     """
 
+    needs = ("Loop", "Scan")
+
     def run(self, model: Model, ctx: Context) -> None:
         """Inner loops first, so that what depends on no loop comes all the way out."""
         names = NodeNames()

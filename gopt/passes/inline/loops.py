@@ -33,6 +33,8 @@ class Loops(Pass):
     than `unroll`. Exact.
     """
 
+    needs = ("Loop", "Scan")
+
     unroll: int = option(0, help="ops that the copies of one body may come to")
 
     def run(self, model: Model, ctx: Context) -> None:

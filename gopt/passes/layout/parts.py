@@ -23,6 +23,8 @@ class Reshaped(Pass):
     x is parted becomes several, of which all but the first are the same for all parts. Exact.
     """
 
+    needs = ("Split",)
+
     def run(self, model: Model, ctx: Context) -> None:
         """Look at each Split."""
         for graph in tuple(model.graphs()):
@@ -45,6 +47,8 @@ class Selected(Pass):
     that. There must be two Gathers, or three if no Reshape stands before, that could merge the axes too, and half of
     the parts must be used. Exact.
     """
+
+    needs = ("Gather",)
 
     def run(self, model: Model, ctx: Context) -> None:
         """Look at each value of which Gathers take a single element."""

@@ -42,6 +42,8 @@ class OnePart(Pass):
     Applies to parts of known sizes. Exact.
     """
 
+    needs = ("Split",)
+
     def run(self, model: Model, ctx: Context) -> None:
         """Look at each Split."""
         for graph in model.graphs():
@@ -77,6 +79,8 @@ class Unbind(Pass):
     Applies to a Split into single elements, all of whose parts are used by nothing but Squeezes of that axis (or
     Reshape and Flatten that do the same). There is one op less. Exact.
     """
+
+    needs = ("Split",)
 
     def run(self, model: Model, ctx: Context) -> None:
         """Look at each Split."""
@@ -122,6 +126,8 @@ class FromSlices(Pass):
     known, that do not overlap. Gaps between them become parts that nobody uses, if they are no larger than what is
     used. Exact.
     """
+
+    needs = ("Slice", "Gather")
 
     def run(self, model: Model, ctx: Context) -> None:
         """Look at each value that is sliced."""

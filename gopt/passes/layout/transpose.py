@@ -54,6 +54,7 @@ class Cancel(Pass):
     """
 
     numerics = Numerics.ROUNDING
+    needs = ("Transpose",)
 
     def run(self, model: Model, ctx: Context) -> None:
         """Look from each Transpose of each graph, and again from those that came or have other surroundings."""
