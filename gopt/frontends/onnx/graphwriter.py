@@ -132,18 +132,20 @@ def _outputs(graph: Graph, note: GraphNote | None) -> Iterator[bytes]:
     known = note.outputs if note is not None else []
     by_name = dict(known)
     same_count = len(known) == len(graph.outputs)
+    is_body = graph.owner is not None
     for index, value in enumerate(graph.outputs):
         declared = value.declared
         if declared is not None and (declared.raw is None or not isinstance(declared, FileDeclared)):
             yield encode_declared(value.name, declared)
-        elif same_count and known[index][0] == value.name:
-            yield known[index][1]
-        elif value.name in by_name:
-            yield by_name[value.name]
-        elif same_count and graph.owner is not None and _may_be(known[index][1], value.type):
-            yield renamed(known[index][1], value.name)  # a body's outputs go by their places
-        else:
-            yield encode_declared(value.name, declared, type_of(value))
+            continue
+        found = [by_name[value.name]] if value.name in by_name else []
+        if same_count and known[index][0] == value.name:
+            found.insert(0, known[index][1])
+        elif same_count and is_body:  # a body's outputs go by their places
+            found.append(renamed(known[index][1], value.name))
+        # In a body names change hands, and passes put other values into its places.
+        said = (raw for raw in found if not is_body or _may_be(raw, value.type))
+        yield next(said, b"") or encode_declared(value.name, declared, type_of(value))
 
 
 def _may_be(raw: bytes, type_: Type | None) -> bool:

@@ -332,6 +332,24 @@ def test_an_output_of_a_body_that_is_of_another_type() -> None:
         assert [d.dim_value for d in output.type.tensor_type.shape.dim] == [2, 3]
 
 
+def test_outputs_of_a_body_whose_names_changed_hands() -> None:
+    """Each was declared as what had its name in the file: a function was inlined that way, under other names."""
+    text = """<ir_version: 8, opset_import: ["" : 18]>
+        g (bool c, float x) => (float y, bool z) {
+          y, z = If (c) <then_branch = t () => (float a, bool b) { a = Neg(x) b = Not(c) },
+            else_branch = e () => (float d, bool f) { d = Abs(x) f = Identity(c) }>
+        }"""
+    model = load(onnx.parser.parse_model(text))
+    infer(model)
+    for body in model.graph.ops[0].bodies:
+        for value in body.outputs:
+            value.declared = None
+        body.swap_names(*body.outputs)
+    for attr in to_proto(model).graph.node[0].attribute:
+        assert [o.type.tensor_type.elem_type for o in attr.g.output] == [TensorProto.FLOAT, TensorProto.BOOL]
+        assert [o.name for o in attr.g.output] in (["b", "a"], ["f", "d"])
+
+
 def test_constants_of_functions_are_nodes() -> None:
     node = helper.make_node("Relu", ["a"], ["b"], "inside")
     function = helper.make_function("acme", "F", ["a"], ["b"], [node], [helper.make_opsetid("", 21)])
