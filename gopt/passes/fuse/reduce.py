@@ -8,6 +8,7 @@ from ... import ops
 from ...ir import DType, Op, Value
 from ...rewrite import Numerics, P, Pattern, RejectError, Rewriter, rule
 from ..example import example
+from ..layout._slices import piece_of
 from ._affine import dtype_of, scaling, shape_of
 from ._reductions import count, reduced_axes, refuse_many
 from ._scalars import floating, given, keep_shape, line_between, near
@@ -198,49 +199,14 @@ def _halved(a: Value, b: Value) -> tuple[Value, int]:
     Raises:
         RejectError: they are not, or are used elsewhere too.
     """
-    parts = [_part(v) for v in (a, b)]
-    (x, axis, begin, end), (y, other, first, last) = sorted(parts, key=lambda p: p[2])
-    shape = shape_of(x)
-    if x is not y or axis != other or begin or end != first or shape is None or 2 * end != last or last != shape[axis]:
+    for value in (a, b):
+        if value.is_output or value.graph is None or len(dict.fromkeys(value.graph.users(value))) != 1:
+            raise RejectError("a part is used elsewhere")
+    first, second = sorted(map(piece_of, (a, b)), key=lambda piece: piece.start)
+    whole = first.joined(second)
+    if whole is None or not whole.is_whole or 2 * first.end != second.end:
         raise RejectError("they are not the halves of one value")
-    return x, axis
-
-
-def _part(value: Value) -> tuple[Value, int, int, int]:
-    """What a value is a part of: along which axis, from where, to where."""
-    op = value.producer
-    data = None if op is None else op.input(0)
-    shape = None if data is None else shape_of(data)
-    if op is None or data is None or shape is None or op.domain or value.is_output:
-        raise RejectError("no parts of a value")
-    if value.graph is None or len(dict.fromkeys(value.graph.users(value))) != 1:
-        raise RejectError("a part is used elsewhere")
-    if op.op_type == "Split" and len(op.outputs) == 2 and None not in op.outputs:
-        axis = ops.attribute(op, "axis") % len(shape)
-        own = shape_of(value)
-        size, whole = None if own is None else own[axis], shape[axis]
-        if isinstance(size, int) and isinstance(whole, int):
-            return (data, axis, 0, size) if op.outputs[0] is value else (data, axis, whole - size, whole)
-    if op.op_type == "Slice":
-        return _sliced(op, data, shape)
-    raise RejectError("no parts of a value")
-
-
-def _sliced(op: Op, data: Value, shape: tuple[Any, ...]) -> tuple[Value, int, int, int]:
-    starts, ends, axes, steps = (ops.ints(op, n) for n in ("starts", "ends", "axes", "steps"))
-    if axes is None and ops.has_operand(op, "axes"):
-        raise RejectError("the axes are not constant")
-    axes = (0,) if axes is None else axes
-    if starts is None or ends is None or not len(starts) == len(ends) == len(axes) == 1:
-        raise RejectError("no slice along one axis")
-    if (steps is None and ops.has_operand(op, "steps")) or steps not in (None, (1,)):
-        raise RejectError("a slice with steps")
-    axis = axes[0] % len(shape)
-    whole = shape[axis]
-    if not isinstance(whole, int):
-        raise RejectError("the size is not known")
-    begin, end = (min(max(k + whole if k < 0 else k, 0), whole) for k in (starts[0], ends[0]))
-    return data, axis, begin, end
+    return first.source, first.axis
 
 
 def _reduced(rw: Rewriter, op_type: str, x: Value, like: Op) -> Value:
