@@ -114,10 +114,21 @@ def _of_ops(model: Model, platform: Platform) -> Iterator[Blocker]:
             if (op.domain, op.op_type) in called:
                 continue
             found = [blocker for row in support.rows.get(kind(op), ()) for blocker in row.broken(op)]
+            found += _of_one(op)
             yield from found
             if not found:
                 yield from _of_place(op, platform)
                 yield from _of_results(op)
+
+
+def _of_one(op: Op) -> Iterator[Blocker]:
+    """A Where of single numbers: what no row of the table can say."""
+    made = op.output(0)
+    if op.op_type != "Where" or op.domain or made is None or not isinstance(made.type, TensorType):
+        return
+    if made.type.size == 1:
+        reason = "the toolkit dies on a choice between single numbers"
+        yield Blocker(op.label, "Where", "size", reason, "npu.elementwise.where_one", evidence="measured")
 
 
 def _of_place(op: Op, platform: Platform) -> Iterator[Blocker]:

@@ -72,6 +72,11 @@ def test_a_plain_model_is_taken() -> None:
             "Resize 'y'",
             "cubic",
         ),
+        (
+            HEAD + "g (bool[1,1] c, float[1,1] x) => (float[1,1] y) { y = Where(c, x, x) }",
+            "Where 'y'",
+            "single numbers",
+        ),
         (HEAD + "g (float[4] x) => (int64[1,N] y) { y = NonZero(x) }", "NonZero 'y'", "depends on data"),
     ],
 )
