@@ -115,7 +115,8 @@ def unknown_size(s: Sketch) -> Value:
         at = axis(s, len(shape(x)))
         y = s.many("Compress", [x, s.constant(s.data(DType.BOOL, (shape(x)[at],)))], {"axis": at}, 1)[0]
     else:
-        y = s.many("Unique", [x], {"sorted": 1}, 1)[0]
+        # Of whole numbers: whether two results of arithmetic are equal to the bit is chance.
+        y = s.many("Unique", [s.op("Round", x)], {"sorted": 1}, 1)[0]
     s.export(y)
     return s.op("Shape", y)
 
