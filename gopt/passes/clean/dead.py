@@ -78,7 +78,7 @@ class Dead(Pass):
         if op.domain or (op.op_type == "BatchNormalization" and op.opset < 14):  # there they are what says "training"
             return
         for slot in range(len(op.outputs) - 1, -1, -1):
-            value = op.outputs[slot]
+            value = op.output(slot)  # omitted results go with those behind them
             if value is not None and slot in droppable and _is_unused(graph, value):
                 # Without its indices, ONNX Runtime's MaxPool treats NaN in another way.
                 numerics = Numerics.FINITE if op.op_type == "MaxPool" else Numerics.EXACT

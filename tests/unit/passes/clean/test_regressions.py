@@ -22,3 +22,10 @@ def test_omitted_results_go_with_what_computes_them() -> None:
     op = rewrite(text, "clean.dead", runs=False).op("If")  # ONNX Runtime takes no If with an omitted result
     assert len(op.outputs) == 1
     assert [len(body.outputs) for body in op.bodies] == [1, 1]
+
+
+def test_a_layer_with_an_omitted_result_before_an_unused_one() -> None:
+    """The omitted one went with the last one, and was looked for again: the pass failed."""
+    weights = f"float[1,8,3] w = {{{','.join('1' * 24)}}}, float[1,8,2] r = {{{','.join('1' * 16)}}}"
+    text = f'(float[4,2,3] x) => (float y) <{weights}> {{ a, "", c = LSTM<hidden_size = 2>(x, w, r) y = Neg(a) }}'
+    assert len(rewrite(text, "clean.dead").op("LSTM").outputs) == 1
