@@ -35,7 +35,7 @@ def same_numbers(before: bytes, now: bytes) -> None:
         assert not difference(want, got[name], Numerics.ROUNDING)[1], name
 
 
-@pytest.mark.parametrize("pipeline", [*FAMILIES, "@default"])
+@pytest.mark.parametrize("pipeline", [*FAMILIES, "lower", "@default", "@tensorrt"])
 @EXAMPLES
 @given(model=models())
 def test_a_family_alone(pipeline: str, model: onnx.ModelProto) -> None:

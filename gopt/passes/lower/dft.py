@@ -12,17 +12,17 @@ from ..example import example
 @rule(
     P.DFT("x", P.opt(P.const("length")), P.opt(P.const("axis"))).as_("op"),
     numerics=Numerics.ROUNDING,
-    example=example("(float[2,8,1] x) => (float[2,8,2] y) { y = DFT<axis = 1>(x) }", 17),
+    example=example("(float[2,6,2] x) => (float[2,6,2] y) { y = DFT<axis = 1>(x) }", 17),
 )
 def matmul(rw: Rewriter, x: Value, length: Value | None, axis: Value | None, op: Op) -> Value:
     """DFT(x) -> MatMul(x, cos and sin of all angles), with Transposes and Reshapes around it
 
-    Applies where the axis, the length of the signal and that of the transform are known, to real and complex signals;
-    not to the inverse of a one-sided transform. Rounds in other places. Costs n products for each frequency instead of
+    Applies to float32 where the axis, the length of the signal and that of the transform are known, be it real or
+    complex; not to the inverse of a one-sided transform. Rounds in other places. Costs n products for each frequency instead of
     their logarithm, which for the lengths of audio models is less than the transform takes in most compilers.
     """
     shape = rw.shape(x)
-    if shape is None or len(shape) < 3 or shape[-1] not in (1, 2) or rw.dtype(x) not in (DType.FLOAT, DType.DOUBLE):
+    if shape is None or len(shape) < 3 or shape[-1] not in (1, 2) or rw.dtype(x) is not DType.FLOAT:
         raise RejectError("the shape or type of the signal is not known")
     at = (int(rw.array(axis).item()) if axis is not None else -2) % len(shape)
     samples = shape[at]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import onnx
@@ -58,3 +59,31 @@ def test_run_says_what_is_left_in_the_way(cli: Cli, strange: Path) -> None:
     done = cli("run", "--target", "trt10", "--level", "static", strange)
     assert done.status == 5
     assert "before: 2 in the way for trt10; after: not static for trt10: 2 nodes are in the way" in done.out
+
+
+def test_the_part_in_the_way_is_found(cli: Cli, strange: Path) -> None:
+    done = cli("reduce", "--target", "tensorrt", "--level", "static", strange, "--json")
+    assert done.status == 0, done.err
+    assert (done.json["ops_before"], done.json["ops_after"], done.json["complete"]) == (2, 1, True)
+    assert [n.op_type for n in onnx.load(done.json["output"]).graph.node] == ["BitwiseNot"]
+    assert cli("reduce", "--target", "tensorrt", "--level", "static", strange).status == 2  # the file is there
+
+
+def test_there_is_nothing_to_reduce(cli: Cli, model: Path) -> None:
+    done = cli("reduce", "--target", "tensorrt", "--level", "static", model)
+    assert (done.status, "there is nothing to reduce" in done.err) == (2, True)
+
+
+def test_profiles_are_checked(cli: Cli, model: Path) -> None:
+    done = cli("run", "--target", "trt10", "--level", "static", model, "--profile", "n=1:2:4", "--json")
+    assert done.status == 0, done.err
+    profile = json.loads((model.with_name("model.trt10") / "profile.json").read_text())
+    assert profile["symbols"] == {"n": {"min": 1, "opt": 2, "max": 4}}
+    assert cli("check", "--target", "trt10", model, "--profile", "n=4:2:1").status == 2
+
+
+def test_a_file_that_is_no_model(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "no.onnx"
+    path.write_bytes(b"no model at all")
+    for command in ("check", "reduce", "run"):
+        assert cli(command, "--target", "tensorrt", path).status == 3
