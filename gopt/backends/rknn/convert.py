@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...errors import GoptError, ResourceError
 from ...ir import Array
 from .child import Conversion, Crash, Outcome, convert
 from .compare import Agreement, agreements
 from .environment import Environment
+from .log import read_analysis
 from .placement import NO_KERNEL
 from .platforms import INT8, Platform
 
@@ -201,6 +204,35 @@ def attempt(
         return
 
 
+def analyze(
+    environment: Environment, candidate: Candidate, settings: Settings, sample: Sample, folder: Path, timeout: float
+) -> None:
+    """Compare the simulator with floats layer by layer; what came of it is noted in the candidate.
+
+    Raises:
+        Crash: the toolkit failed.
+        ResourceError: the time was up.
+    """
+    files = []
+    for place, name in enumerate(candidate.inputs):
+        file = folder / f"input_{place}.npy"
+        np.save(file, np.atleast_1d(_plain(sample.feed[name], settings, place)))
+        files.append(file)
+    config = settings.config()
+    if candidate.disabled:
+        config["disable_rules"] = [*config.get("disable_rules", ()), *candidate.disabled]
+    load: dict[str, Any] = {}
+    if candidate.sizes is not None:
+        load = {"inputs": list(candidate.inputs), "input_size_list": [list(s) for s in candidate.sizes]}
+    made = folder / "layers"
+    convert(
+        environment,
+        Conversion(candidate.model, config, settings.build(), load, analysis=(files, made)),
+        timeout=timeout,
+    )
+    candidate.layers = read_analysis((made / "error_analysis.txt").read_text(encoding="utf-8", errors="replace"))
+
+
 def _plain(array: Array, settings: Settings, place: int) -> Array:
     """What the simulator must be given so that the network sees `array`: normalization is part of the model there."""
     mean = settings.means[place] if place < len(settings.means) else None
@@ -217,8 +249,6 @@ def _plain(array: Array, settings: Settings, place: int) -> Array:
 
 
 def _column(values: Sequence[float], shape: Sequence[int]) -> Array:
-    import numpy as np
-
     return np.asarray(values, np.float32).reshape(shape)
 
 

@@ -198,3 +198,37 @@ def _layer(row: re.Match[str]) -> Layer:
         kilobytes=float(row["kilobytes"] or 0),
         name=(row["name"] or "").strip(),
     )
+
+
+_NUMBERS = r"(?P<{}>[\d.na-]+) \| (?P<{}>[\d.na-]+)"
+_ERROR_ROW = re.compile(
+    r"\[(?P<type>[^\]]+)\] (?P<name>.+?)\s+"
+    + _NUMBERS.format("cosine", "distance")
+    + r"\s+"
+    + _NUMBERS.format("cosine_alone", "distance_alone")
+)
+
+
+def read_analysis(text: str) -> list[dict[str, Any]]:
+    """The toolkit's comparison layer by layer: cosine and Euclidean distance, added up and of the layer alone."""
+    rows = (_ERROR_ROW.fullmatch(line.strip()) for line in text.splitlines())
+    return [
+        {
+            "layer": row["name"],
+            "type": row["type"],
+            "cosine": _number(row["cosine"]),
+            "distance": _number(row["distance"]),
+            "cosine_alone": _number(row["cosine_alone"]),
+            "distance_alone": _number(row["distance_alone"]),
+        }
+        for row in rows
+        if row
+    ]
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if number == number else None  # NaN is no JSON

@@ -13,7 +13,7 @@ from ...errors import MissingComponentError, ResourceError, UsageError
 from ...ir import Model, TensorType, Value
 from ..base import STATIC, Blocker, Sampler, Target, Verdict
 from .child import Crash
-from .convert import Candidate, Sample, Settings, attempt, choose, no_kernel
+from .convert import Candidate, Sample, Settings, analyze, attempt, choose, no_kernel
 from .environment import COMMAND, Environment, find, locate
 from .legal import blockers
 from .options import OPTIONS, settings, source_of
@@ -112,6 +112,8 @@ class RKNN(Target):
                 # Where the toolkit takes ever longer over the other graph, there is nothing to be gained by waiting.
                 limit = min(timeout, max(_PATIENCE, _SLOWER * (time.monotonic() - began)))
         self.chosen = self._preferred()
+        if self.given.get("per-layer") == "true" and self.chosen is not None and sample is not None:
+            analyze(environment, self.chosen, self.settings, sample, Path(self._kept.name), timeout)
         return self._verdict(level, environment)
 
     def _worth_trying(self, model: Model, path: Path) -> list[Candidate]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gopt.backends.rknn.log import read
+from gopt.backends.rknn.log import read, read_analysis
 
 from .fake import LOG
 
@@ -56,3 +56,13 @@ def test_rows_without_cycles_and_with_spaces_in_names() -> None:
 
 def test_an_empty_log() -> None:
     assert read("").summary()["layers_npu"] == 0
+
+
+def test_the_comparison_layer_by_layer() -> None:
+    text = """layer_name                                simulator_error
+[Input] onnx::Flatten_0          1.00000 | 0.00000   1.00000 | 0.00000
+[Reshape] a name of words        0.99871 | 0.00414   nan | 0.00014
+"""
+    first, second = read_analysis(text)
+    assert (first["layer"], first["type"], first["cosine"]) == ("onnx::Flatten_0", "Input", 1.0)
+    assert (second["layer"], second["cosine"], second["cosine_alone"]) == ("a name of words", 0.99871, None)
