@@ -125,8 +125,11 @@ def moved_array(op: Op, move: Moved, like: Array | None = None) -> Array | None:
     if value is None:
         return None
     dtype = like.dtype if like is not None and move.dtype is None else _moved_dtype(op, move).numpy
-    with np.errstate(over="ignore"):  # a bound may lie beyond float16
+    if dtype.kind == "i":
         array = np.asarray(value, dtype)
+    else:
+        with np.errstate(over="ignore"):  # a bound may lie beyond float16
+            array = np.asarray(value, dtype)
     return array.reshape(() if move.scalar else -1)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -34,8 +35,10 @@ class Duplicates(Pass):
     def run(self, model: Model, ctx: Context) -> None:
         """Merge the duplicates of each graph: constants first, then ops in dataflow order, users after operands."""
         operators = mergeable().difference((f.domain, f.name) for f in model.functions.values())
+        known = _KNOWN.setdefault(ctx, ({}, {}))
         for graph in tuple(model.graphs()):
-            equal = {old: new for old, new in equal_constants(graph).items() if not ctx.replace(self.name, {old: new})}
+            same = equal_constants(graph, known)
+            equal = {old: new for old, new in same.items() if not ctx.replace(self.name, {old: new})}
             self._ops(graph, operators, equal, ctx)
 
     def _ops(
@@ -136,13 +139,17 @@ def _encoded(value: Any) -> Hashable:
 
 _SMALL = 256
 _Key = Callable[[Tensor], Hashable]
+_Keys = dict[Tensor, Hashable]
+_KNOWN: WeakKeyDictionary[Context, tuple[_Keys, _Keys]] = WeakKeyDictionary()
+"""Heads and checksums found in a run: a pipeline comes here again and again, and tensors never change."""
 
 
-def equal_constants(graph: Graph) -> dict[Value, Value]:
+def equal_constants(graph: Graph, known: tuple[_Keys, _Keys] | None = None) -> dict[Value, Value]:
     """For each constant of a graph's scope that equals an earlier one that one, an exported one first.
 
-    Only what agrees in type, shape and some bytes is read whole.
+    Only what agrees in type, shape and some bytes is read whole. `known` keeps heads and checksums from call to call.
     """
+    heads, checksums = ({}, {}) if known is None else known
     groups: dict[Hashable, list[Value]] = {}
     for value in graph.values:
         if value.role is Role.CONST:
@@ -153,9 +160,9 @@ def equal_constants(graph: Graph) -> dict[Value, Value]:
     for group in groups.values():
         if len(group) < 2:
             continue
-        for alike in _split(group, head):
+        for alike in _split(group, head, heads):
             size = _tensor(alike[0]).nbytes
-            for equal in [alike] if size <= _SMALL else _split(alike, _checksum):
+            for equal in [alike] if size <= _SMALL else _split(alike, _checksum, checksums):
                 _note(graph, equal, same, is_certain=size <= _SMALL)
     return same
 
@@ -175,11 +182,15 @@ def equal_tensors(a: Tensor, b: Tensor) -> bool:
     return np.array_equal(np.frombuffer(a.raw(), np.uint8), np.frombuffer(b.raw(), np.uint8))
 
 
-def _split(group: list[Value], key: _Key) -> list[list[Value]]:
+def _split(group: list[Value], key: _Key, known: _Keys) -> list[list[Value]]:
     """The parts of a group that agree in a key and have more than one member."""
     parts: dict[Hashable, list[Value]] = {}
     for value in group:
-        parts.setdefault(key(_tensor(value)), []).append(value)
+        tensor = _tensor(value)
+        found = known.get(tensor)
+        if found is None:
+            found = known[tensor] = key(tensor)
+        parts.setdefault(found, []).append(value)
     return [part for part in parts.values() if len(part) > 1]
 
 

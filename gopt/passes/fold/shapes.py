@@ -37,12 +37,12 @@ def _known_contents(graph: Graph) -> list[tuple[Value, ArrayTensor]]:
     """Results of known elements, in dataflow order."""
     found: list[tuple[Value, ArrayTensor]] = []
     for op in graph.ops:
-        if op.inputs and all(v is None or v.const is not None for v in op.inputs):
-            continue  # left to fold.constants
         for value in op.outputs:
             type_ = None if value is None else value.type
             if value is None or type(type_) is not TensorType or type_.elements is None or type_.dtype not in FOLLOWED:
                 continue
+            if op.inputs and all(v is None or v.const is not None for v in op.inputs):
+                break  # left to fold.constants
             tensor = _tensor(type_)
             if tensor is not None:
                 found.append((value, tensor))
