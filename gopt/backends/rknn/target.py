@@ -151,14 +151,14 @@ class RKNN(Target):
         log = chosen.outcome.log
         without = no_kernel(chosen)
         facts = {
-            "graph": chosen.name,
-            "npu": log.on("NPU"),
-            "cpu": len(log.layers) - log.on("NPU"),
+            "graph": f"{chosen.name} graph",
+            "layers on the NPU": log.on("NPU"),
+            "on the CPU": len(log.layers) - log.on("NPU"),
             "cycles": log.cycles,
-            "toolkit": environment.toolkit,
+            "toolkit": f"rknn-toolkit2 {environment.toolkit}",
         }
         if (cosine := chosen.cosine) is not None:
-            facts |= {"cosine": f"{cosine:.6f}", "scaled error": f"{chosen.error:.2g}"}
+            facts |= {"cosine": f"cosine {cosine:.6f}", "scaled error": f"scaled error {chosen.error:.2g}"}
         found = [
             Blocker("", what, "kernel", f"no kernel on the board for {what}", evidence="reported") for what in without
         ]
