@@ -27,7 +27,7 @@ PRESETS: dict[str, Preset] = {
     p.name: p
     for p in (
         Preset("default", "(inline,fold,clean,layout,fuse)*", "what `gopt run` does when not told otherwise"),
-        Preset("tensorrt", "@default,lower,@default", "for NVIDIA TensorRT: what its parsers and builders take"),
+        Preset("tensorrt", "@default,lower,(fold,clean)*", "for NVIDIA TensorRT: what its parsers and builders take"),
         Preset(
             "rknn",
             "@default,lower,npu,(fold,clean)*,npu.results",

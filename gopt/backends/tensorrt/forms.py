@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ... import ops
+from ...frontends.onnx.placeholders import placeholders
 from ...ir import Model, Op, Role, Symbol, TensorType, Value
 from ..base import Blocker, kind
-
-_PLACEHOLDERS = (b"\x12\x01?", b"\x12\x02-1", b"\x12\x04None")
 
 
 def examine(model: Model) -> Iterator[Blocker]:
@@ -23,10 +22,7 @@ def examine(model: Model) -> Iterator[Blocker]:
 
 def _names(model: Model) -> Iterator[Blocker]:
     """Dims called "?" throughout, which TensorRT holds for one and the same size."""
-    count = 0
-    for value in model.graph.inputs:
-        raw = None if value.declared is None else value.declared.raw
-        count += sum(raw.count(name) for name in _PLACEHOLDERS) if raw else 0
+    count = sum(map(placeholders, model.graph.inputs))
     if count > 1:
         reason = f'{count} dims of inputs have one name that stands for no name ("?"), and would have to be equal'
         yield Blocker("", "", "form", reason, "lower.dims", evidence="measured")

@@ -18,8 +18,8 @@ def matmul(rw: Rewriter, x: Value, length: Value | None, axis: Value | None, op:
     """DFT(x) -> MatMul(x, cos and sin of all angles), with Transposes and Reshapes around it
 
     Applies to float32 where the axis, the length of the signal and that of the transform are known, be it real or
-    complex; not to the inverse of a one-sided transform. Rounds in other places. Costs n products for each frequency
-    instead of their logarithm, which for the lengths of audio models is less than most compilers take for the transform.
+    complex; not to the inverse of a one-sided transform. Rounds in other places. Costs n products for each frequency in
+    place of their logarithm, which for the lengths of audio models is less than most compilers take for the transform.
     """
     shape = rw.shape(x)
     if shape is None or len(shape) < 3 or shape[-1] not in (1, 2) or rw.dtype(x) is not DType.FLOAT:

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...frontends.onnx.declare import declare
-from ...ir import Model, Op, Symbol, TensorType, Value
+from ...frontends.onnx.placeholders import placeholders
+from ...ir import Model, Op, TensorType, Value
 from ...rewrite import Context
 from ..base import Pass, register
-
-# As the wire form of a dim has them (TensorShapeProto.Dimension, field 2): gopt itself reads them as no name.
-_PLACEHOLDERS = (b"\x12\x01?", b"\x12\x02-1", b"\x12\x04None")
 
 
 @register
@@ -25,7 +23,7 @@ class Dims(Pass):
 
     def run(self, model: Model, ctx: Context) -> None:
         """Declare the inputs and outputs anew that have such dims; one entry."""
-        found = [v for v in dict.fromkeys((*model.graph.inputs, *model.graph.outputs)) if _has_placeholder(v)]
+        found = [v for v in dict.fromkeys((*model.graph.inputs, *model.graph.outputs)) if placeholders(v)]
         if not found:
             return
 
@@ -42,11 +40,3 @@ class Dims(Pass):
 def _declared(value: Value) -> TensorType | None:
     type_ = None if value.declared is None else value.declared.type
     return type_ if isinstance(type_, TensorType) else None
-
-
-def _has_placeholder(value: Value) -> bool:
-    type_ = _declared(value)
-    raw = None if value.declared is None else value.declared.raw
-    if type_ is None or raw is None or not any(name in raw for name in _PLACEHOLDERS):
-        return False
-    return any(isinstance(dim, Symbol) and not dim.name for dim in type_.shape or ())

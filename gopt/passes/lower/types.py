@@ -51,6 +51,23 @@ def around(rw: Rewriter, x: Value, move: Op) -> Value:
     return made
 
 
+@rule(
+    P.Clip("x", P.opt("low"), P.opt("high")),
+    example=example("(int64[3] x) => (int64[3] y) <int64 l = {0}, int64 h = {5}> { y = Clip(x, l, h) }"),
+)
+def clip(rw: Rewriter, x: Value, low: Value | None, high: Value | None) -> Value:
+    """Clip(x, low, high) -> Min(Max(x, low), high), for integers of 32 and 64 bits
+
+    TensorRT clips floats alone. Exact: where low is above high, either gives high.
+    """
+    if rw.dtype(x) not in (DType.INT32, DType.INT64):
+        raise RejectError("it is no integer of 32 or 64 bits")
+    bounded = x if low is None else rw.Max(x, low)
+    bounded = bounded if high is None else rw.Min(bounded, high)
+    result: Value = rw.Identity(x) if bounded is x else bounded
+    return result
+
+
 def _attributes(rw: Rewriter, op: Op) -> dict[str, Any]:
     """The attributes that are none of the operands in another spelling."""
     moved = {m.name for m in ops.view.spelled_as_attribute(op)}

@@ -231,3 +231,10 @@ def test_a_vector_times_a_stack_of_matrices() -> None:
     assert done.ops == ["Unsqueeze", "MatMul", "Squeeze"]
     assert rewrite("(float[3] a, float[3,4] b) => (float y) { y = MatMul(a, b) }", "lower.ranks").fired == []
     assert rewrite("(float[2,3] a, float[2,3,4] b) => (float y) { y = MatMul(a, b) }", "lower.ranks").fired == []
+
+
+@pytest.mark.parametrize(("bounds", "kinds"), [("l, h", ["Max", "Min"]), ("l", ["Max"]), ('"", h', ["Min"])])
+def test_integers_are_clipped_by_other_operators(bounds: str, kinds: list[str]) -> None:
+    text = f"(int64[3] x) => (int64 y) <int64 l = {{-1}}, int64 h = {{-3}}> {{ y = Clip(x, {bounds}) }}"
+    assert rewrite(text, "lower.types").ops == kinds
+    assert rewrite("(float[3] x) => (float y) <float l = {0}> { y = Clip(x, l) }", "lower.types").fired == []
