@@ -88,10 +88,11 @@ class Form:
     def fits(self, order: Order, operands: Operands) -> bool:
         """True if operands in this order pass the structural tests."""
         count = len(operands)
-        for slot, test in order.tests:
+        tests = order.tests
+        for slot, test in tests:
             if not test(operands[slot] if slot < count else None):
                 return False
-        if self.known is None or count <= len(order.tests):
+        if self.known is None or count <= len(tests):
             return True
         return all(operands[slot] is None or slot in self.known for slot in range(count))
 
@@ -178,8 +179,11 @@ def _any_producer(patterns: list[OpPattern]) -> ValueTest:
         op = value.producer
         if op is None:
             return False
-        tests = by_type.get(op.op_type)
-        return tests is not None and any(test(op) for test in tests)
+        # No generator: little else runs as often.
+        for fits in by_type.get(op.op_type, ()):  # noqa: SIM110
+            if fits(op):
+                return True
+        return False
 
     return test
 
