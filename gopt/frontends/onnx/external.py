@@ -158,6 +158,8 @@ class Folder:
                 raise ModelError("it must be a relative path (--allow-external FOLDER permits others)")
             if ".." in PurePosixPath(name).parts or ".." in windows.parts:
                 raise ModelError(_OUTSIDE)
+        if name.endswith(("/", "/.")):
+            raise ModelError("it names a folder")
         home = self._path.resolve()
         path = Path(os.path.realpath(home / name, strict=True))
         own, permitted = path.is_relative_to(home), any(map(path.is_relative_to, allowed))

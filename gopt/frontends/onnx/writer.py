@@ -65,8 +65,10 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
         if data.size:
             with FileIO(beside, "x") as file:
                 data.write(file)
+                os.fsync(file.fileno())
         with FileIO(temporary, "x") as file:
             chunks.write(file)
+            os.fsync(file.fileno())  # a rename must not reach the disk before what it names
         if data.size:
             beside.replace(folder / name)
         temporary.replace(target)

@@ -1,0 +1,1 @@
+"""Malformed, hostile and extreme models, made deterministically, and what runs the command line on them."""
