@@ -118,6 +118,8 @@ def make(
     if chosen.approximates and given.get("on_mismatch", "repair") == "repair":
         given["on_mismatch"] = "warn"
     attempts: list[Any] = [chosen.pipeline(), *chosen.fallbacks()] if passes is None else [passes]
+    if passes is None and chosen.skips:
+        given["skip"] = (*given.get("skip", ()), *chosen.skips)
     cut = chosen.cut(original)
     if cut is not None:
         attempts = [[Extract(outputs=cut.ends), *([a] if isinstance(a, str) else a)] for a in attempts]

@@ -116,6 +116,7 @@ class Target(ABC):
         title: for people.
         preset: name of the preset that makes models legal for it, without the @; "" if none is needed.
         levels: how far a model can be proved to fit, lowest first; the first asks gopt's own table alone.
+        skips: rules that its pipeline leaves out, for they undo what its own compiler looks for.
         options: what `--target-option NAME=VALUE` takes, with a line of help each.
         given: the options that were given.
         cases: sizes of dynamic dims at which the model is known to run, the usual ones first; set by the caller.
@@ -125,6 +126,7 @@ class Target(ABC):
     title: ClassVar[str] = ""
     preset: ClassVar[str] = ""
     levels: ClassVar[tuple[str, ...]] = (STATIC,)
+    skips: ClassVar[tuple[str, ...]] = ()
     options: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, given: Mapping[str, str] | None = None) -> None:
