@@ -70,8 +70,10 @@ def lenient(data: bytes, seen: Outputs) -> bool:
     without turns stacks is of sizes that it makes up, it ignores what a condition of Compress has too many, and pools
     by windows that are larger than their operand.
     """
+    graph = load(data).graph
     sizes = {name: array.shape for name, array in seen.items() if isinstance(array, np.ndarray)}
-    for op in load(data).graph.ops:
+    sizes.update((v.name, v.tensor.shape) for v in graph.constants if v.tensor is not None)
+    for op in graph.ops:
         if op.op_type == "Loop" and any(0 in sizes.get(v.name, ()) for v in op.outputs if v is not None):
             return True
         if op.op_type == "Compress" and _too_long(op, sizes):
