@@ -166,7 +166,7 @@ class Target(ABC):
         """Where to cut a model because the target is not to have all of it; None if it is to have the whole."""
         return None
 
-    def meet(self, path: Path, model: Model, sampler: Sampler) -> None:
+    def meet(self, path: Path, model: Model, sampler: Sampler) -> None:  # noqa: B027 (a hook: most targets need none)
         """Be told of the model that a person gave, before `prove`; for targets that look at both, or at numbers.
 
         Args:
