@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -53,12 +54,12 @@ def model_of(
     return helper.make_model(graph, ir_version=10, opset_imports=opsets, functions=functions or [])
 
 
-def node(kind: str, takes: str, gives: str, **attributes: object) -> onnx.NodeProto:
+def node(kind: str, takes: str, gives: str, **attributes: Any) -> onnx.NodeProto:
     """A node; operands and results are separated by blanks."""
     return helper.make_node(kind, takes.split(), gives.split(), **attributes)
 
 
-def weight(name: str, array: object, dtype: type = np.float32) -> TensorProto:
+def weight(name: str, array: object, dtype: Any = np.float32) -> TensorProto:
     """An initializer."""
     return numpy_helper.from_array(np.array(array, dtype), name)
 

@@ -19,7 +19,7 @@ def _models() -> list[bytes]:
             node("Transpose", "r", "t", perm=[0, 2, 3, 1]),
             node("ReduceMean", "t axes", "y", keepdims=0),
         ],
-        weights=[weight("w", [[[[1.0] * 3] * 3]]), weight("b", [1.0]), weight("axes", [1], "int64")],  # type: ignore[arg-type]
+        weights=[weight("w", [[[[1.0] * 3] * 3]]), weight("b", [1.0]), weight("axes", [1], "int64")],
     )
     conv.graph.input[0].type.tensor_type.shape.ClearField("dim")
     for size in (1, 1, 5, 5):

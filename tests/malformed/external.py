@@ -19,7 +19,8 @@ def model(entries: dict[str, str] | list[tuple[str, str]], dims: tuple[int, ...]
     tensor = TensorProto(name="w", data_type=kind, dims=dims, data_location=TensorProto.EXTERNAL)
     for key, value in entries.items() if isinstance(entries, dict) else entries:
         tensor.external_data.add(key=key, value=value)
-    return model_of([node("Add", "x w", "y")], weights=[tensor]).SerializeToString()
+    data: bytes = model_of([node("Add", "x w", "y")], weights=[tensor]).SerializeToString()
+    return data
 
 
 def data(folder: Path) -> None:

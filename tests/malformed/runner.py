@@ -142,7 +142,6 @@ def _child(argv: Sequence[str], folder: Path, streams: list[int]) -> None:
         sys.stdin, sys.stdout, sys.stderr = (
             os.fdopen(n, m, encoding="utf-8") for n, m in ((0, "r"), (1, "w"), (2, "w"))
         )
-        sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         status = main(list(argv))
         sys.stdout.flush()
