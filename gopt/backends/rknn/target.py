@@ -43,7 +43,8 @@ class RKNN(Target):
     preset = "rknn"
     levels = (STATIC, CONVERTED, SIMULATED)
     # The toolkit knows GELU by its factors: where one has moved into the weights around, Erf is left alone, on the CPU.
-    skips = ("fuse.factors", "fuse.conv.scale_before")
+    # Transposes of six dims, on the other hand, risk more (sizes beyond its registers) than SpaceToDepth on the CPU costs.
+    skips = ("fuse.factors", "fuse.conv.scale_before", "npu.movement.space_to_depth")
     options: ClassVar[Mapping[str, str]] = OPTIONS
 
     def __init__(self, given: Mapping[str, str] | None = None) -> None:
