@@ -43,7 +43,7 @@ class RKNN(Target):
     preset = "rknn"
     levels = (STATIC, CONVERTED, SIMULATED)
     # The toolkit knows GELU by its factors: where one has moved into the weights around, Erf is left alone, on the CPU.
-    # Transposes of six dims, on the other hand, risk more (sizes beyond its registers) than SpaceToDepth on the CPU costs.
+    # Transposes of six dims risk more (sizes beyond the NPU's registers) than SpaceToDepth on the CPU costs.
     skips = ("fuse.factors", "fuse.conv.scale_before", "npu.movement.space_to_depth")
     options: ClassVar[Mapping[str, str]] = OPTIONS
 
