@@ -33,8 +33,9 @@ def command() -> None:
     help="PyTorch without CUDA, as pip finds it, or none: only the quantization gdq needs it.",
 )
 @click.option("--renew", is_flag=True, help="Remove what is there and begin anew.")
+@json_flag
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
-def setup(python: str | None, torch: Any, renew: bool, quiet: bool) -> None:
+def setup(python: str | None, torch: Any, renew: bool, as_json: bool, quiet: bool) -> None:
     """Make the environment with pip, or leave it alone if it is complete."""
     from ..backends.rknn import environment
 
@@ -47,7 +48,9 @@ def setup(python: str | None, torch: Any, renew: bool, quiet: bool) -> None:
                 note(what)
 
         made = environment.setup(python, torch, renew=renew, tell=report)
-    if not quiet:
+    if as_json:
+        emit_json({"toolkit": made.toolkit, "folder": str(made.folder)})
+    elif not quiet:
         emit(f"rknn-toolkit2 {made.toolkit} is ready in {printable(str(made.folder))}")
 
 
@@ -70,7 +73,8 @@ def doctor(as_json: bool) -> int:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="The tables; those of other chips stay."
 )
-def survey(platforms: tuple[str, ...], output: Path) -> None:
+@json_flag
+def survey(platforms: tuple[str, ...], output: Path, as_json: bool) -> None:
     """Measure where the toolkit puts each operator, and write the tables that `gopt check` asks.
 
     About 500 small models are converted for each chip, which takes a minute or two.
@@ -79,9 +83,13 @@ def survey(platforms: tuple[str, ...], output: Path) -> None:
 
     found = environment.find()
     tables = json.loads(output.read_text(encoding="utf-8")) if output.exists() else {}
+    counts = {}
     with progress() as tell:
         for name in platforms:
             tables = survey.merged(tables, name, survey.survey(found, name, tell=tell), found.toolkit)
             survey.write(tables, output)
-            counts = survey.counts(tables["platforms"][name])
-            emit(f"{name}: " + ", ".join(f"{count} {where}" for where, count in counts.items()))
+            counts[name] = survey.counts(tables["platforms"][name])
+            if not as_json:
+                emit(f"{name}: " + ", ".join(f"{count} {where}" for where, count in counts[name].items()))
+    if as_json:
+        emit_json({"output": str(output), "operators": counts})

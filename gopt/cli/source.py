@@ -26,7 +26,8 @@ def command() -> None:
 @click.option("--model", type=click.Path(path_type=Path), metavar="FILE.onnx", help="The model that was exported.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where it goes.")
 @click.option("-f", "--force", is_flag=True, help="Replace an existing file.")
-def init(training: Path | None, model: Path | None, output: Path | None, force: bool) -> None:
+@json_flag
+def init(training: Path | None, model: Path | None, output: Path | None, force: bool, as_json: bool) -> None:
     """Write a training_source.yaml to fill in or, with TRAINING_SOURCE and --model, the onnx_source.yaml that follows.
 
     With --model alone, the sizes in the training_source.yaml are those of the model.
@@ -43,7 +44,10 @@ def init(training: Path | None, model: Path | None, output: Path | None, force: 
     if place.exists() and not force:
         raise UsageError(f"{place} exists; --force replaces it")
     place.write_text(made, encoding="utf-8")
-    emit(f"wrote {printable(str(place))}")
+    if as_json:
+        emit_json({"kind": kind, "output": str(place)})
+    else:
+        emit(f"wrote {printable(str(place))}")
 
 
 @command.command("check", epilog="Example: gopt source check training_source.yaml onnx_source.yaml rknn_source.yaml")

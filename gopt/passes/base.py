@@ -146,4 +146,4 @@ def _derived_name(cls: type[Pass]) -> str:
 def _is_generated(cls: type[Pass]) -> bool:
     """True for the docstring that `dataclass` makes up: `Name(field: type = default)`."""
     doc = cls.__dict__.get("__doc__") or ""
-    return bool(doc.startswith(f"{cls.__name__}("))
+    return bool(doc.startswith(f"{cls.__name__}(")) and "->" not in doc  # an equation may begin with an operator
