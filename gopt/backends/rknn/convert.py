@@ -117,11 +117,17 @@ class Candidate:
     layers: list[dict[str, Any]] = field(default_factory=list)
 
     @property
-    def cost(self) -> tuple[int, int, int, int]:
-        """What counts, each the smaller the better: ops without a kernel, risks, layers on the CPU, cycles."""
+    def cost(self) -> tuple[int, ...]:
+        """What counts, each the smaller the better: ops without a kernel, risks, layers on the CPU, cycles, layers."""
         assert self.outcome is not None
         log = self.outcome.log
-        return len(no_kernel(self)), sum(r.count for r in log.risks), len(log.layers) - log.on("NPU"), log.cycles
+        return (
+            len(no_kernel(self)),
+            sum(r.count for r in log.risks),
+            len(log.layers) - log.on("NPU"),
+            log.cycles,
+            len(log.layers),
+        )
 
     @property
     def error(self) -> float:
