@@ -17,7 +17,7 @@ PYTHON   ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: help venv demo test test-all docs lint format types bench lock clean distclean
+.PHONY: help venv demo test test-all tensorrt docs lint format types bench lock clean distclean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -49,6 +49,17 @@ test: venv  ## the quick tests and a share of the slow ones (SLOW=0.1)
 
 test-all: venv  ## all tests; GOPT_MODELS=FOLDER names real models to run on
 	$(PYTEST) --slow-share 1
+
+# NVIDIA's builder works without a GPU. It is proprietary and nothing that gopt needs: where it cannot be had, that is said.
+TRT := build/tensorrt
+$(TRT)/.installed: | venv
+	@mkdir -p $(TRT)
+	if $(PYTHON) -m venv $(TRT) && $(TRT)/bin/python -m pip install --quiet 'tensorrt-rtx>=1.2'; then touch $@; fi
+
+tensorrt: venv $(TRT)/.installed  ## build models of five families with NVIDIA's own builder
+	@if test -f $(TRT)/.installed; \
+	then GOPT_TENSORRT_PYTHON=$(CURDIR)/$(TRT)/bin/python $(PYTEST) tests/unit/backends/tensorrt tests/models/test_tensorrt.py; \
+	else echo "tensorrt-rtx cannot be installed here: no model is built"; fi
 
 docs: venv  ## write docs/passes.md anew from the docstrings
 	$(BIN)/python docs/generate.py

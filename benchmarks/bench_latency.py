@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -97,14 +98,17 @@ def measure(path: Path, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
 def main() -> None:
     """Measure what the arguments name."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", type=Path)
+    parser.add_argument("models", nargs="*", type=Path, help="default: the folder that GOPT_MODELS names")
     parser.add_argument("--passes", default="@default")
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--opt", default="off,on")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
+    models = args.models or [Path(p) for p in [os.environ.get("GOPT_MODELS")] if p]
+    if not models:
+        print("no models: name some, or a folder of them in GOPT_MODELS")
     results = []
-    for path in (p for m in args.models for p in (sorted(m.glob("*.onnx")) if m.is_dir() else [m])):
+    for path in (p for m in models for p in (sorted(m.glob("*.onnx")) if m.is_dir() else [m])):
         try:
             for found in measure(path, args):
                 results.append(found)

@@ -10,6 +10,7 @@ for instance the results of other tools.
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from pathlib import Path
 
@@ -58,10 +59,13 @@ def count(path: Path) -> int | None:
 def main() -> None:
     """Print a line a model, and the sums."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", nargs="?", type=Path, default=os.environ.get("GOPT_MODELS"))
     parser.add_argument("--others", nargs="*", type=Path, default=[])
     parser.add_argument("--passes", default="@default")
     args = parser.parse_args()
+    if args.folder is None:
+        print("no models: name a folder of them, or set GOPT_MODELS")
+        return
     totals = [0, 0, 0]
     print(f"{'model':48} values  ranked  static     ms  shape nodes: before, after", *(f.name for f in args.others))
     for path in sorted(args.folder.glob("*.onnx")):
