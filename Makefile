@@ -17,7 +17,7 @@ PYTHON   ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: help venv demo test test-all tensorrt docs lint format types bench lock clean distclean
+.PHONY: help venv demo test test-all tensorrt rknn docs lint format types bench lock clean distclean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -60,6 +60,12 @@ tensorrt: venv $(TRT)/.installed  ## build models of five families with NVIDIA's
 	@if test -f $(TRT)/.installed; \
 	then GOPT_TENSORRT_PYTHON=$(CURDIR)/$(TRT)/bin/python $(PYTEST) tests/unit/backends/tensorrt tests/models/test_tensorrt.py; \
 	else echo "tensorrt-rtx cannot be installed here: no model is built"; fi
+
+# The toolkit for Rockchip NPUs, in an environment of its own below build/.
+rknn: venv  ## convert small models with rknn-toolkit2 and simulate them
+	@export GOPT_RKNN_ENV=$(CURDIR)/build/rknn; if $(BIN)/gopt rknn setup; \
+	then $(PYTEST) --slow-share 1 tests/unit/backends/rknn/test_toolkit.py; \
+	else echo "rknn-toolkit2 cannot be installed here: no model is converted"; fi
 
 docs: venv  ## write docs/passes.md anew from the docstrings
 	$(BIN)/python docs/generate.py

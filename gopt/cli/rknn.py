@@ -28,9 +28,9 @@ def command() -> None:
 @click.option(
     "--torch",
     type=click.Choice(["cpu", "default", "none"]),
-    default="cpu",
+    default="none",
     show_default=True,
-    help="PyTorch without CUDA, as pip finds it, or none: only the quantization gdq needs it.",
+    help="PyTorch without CUDA (GOPT_TORCH_INDEX may name an index), as pip finds it, or none: only gdq needs it.",
 )
 @click.option("--renew", is_flag=True, help="Remove what is there and begin anew.")
 @json_flag

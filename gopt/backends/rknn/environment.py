@@ -45,8 +45,8 @@ PACKAGES = (
     _OLD,
 )
 TORCH = "2.13.0"
-# PyTorch's own index of wheels without CUDA; what the user's pip is configured for is tried first.
-_TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+TORCH_INDEX = "GOPT_TORCH_INDEX"
+"""The variable that names an index of wheels of PyTorch without CUDA, where pip's own has none."""
 _MARK = "gopt-rknn.json"
 
 
@@ -120,12 +120,13 @@ def find() -> Environment:
     return found
 
 
-def setup(python: str | None = None, torch: Torch = "cpu", *, renew: bool = False, tell: Tell = print) -> Environment:
+def setup(python: str | None = None, torch: Torch = "none", *, renew: bool = False, tell: Tell = print) -> Environment:
     """Make the environment, or leave it alone if it is there and complete.
 
     Args:
         python: the interpreter that it is made with; a fitting one is looked for by default.
-        torch: "cpu": PyTorch without CUDA; "default": whatever pip finds; "none": none (gdq needs it).
+        torch: "cpu": PyTorch without CUDA, from pip's index or the one that the variable `GOPT_TORCH_INDEX` names;
+            "default": whatever pip finds; "none": none (only the quantization gdq needs it).
         renew: remove what is there and begin anew.
         tell: is told what happens.
 
@@ -166,10 +167,9 @@ def _steps(torch: Torch) -> Iterator[tuple[str, list[list[str]]]]:
     yield "installing what the toolkit imports (about 200 MB)", [[*PACKAGES]]
     if torch == "cpu":
         exact = f"torch=={TORCH}+cpu"
-        yield (
-            "installing PyTorch without CUDA (about 200 MB)",
-            [[exact, _OLD], ["--extra-index-url", _TORCH_CPU_INDEX, exact, _OLD]],
-        )
+        index = os.environ.get(TORCH_INDEX)
+        more = [["--extra-index-url", index, exact, _OLD]] if index else []
+        yield "installing PyTorch without CUDA (about 200 MB)", [[exact, _OLD], *more]
     elif torch == "default":
         yield "installing PyTorch (up to 3 GB)", [["torch", _OLD]]
     yield f"installing rknn-toolkit2 {TOOLKIT} (about 200 MB)", [["--no-deps", f"rknn-toolkit2=={TOOLKIT}"]]
