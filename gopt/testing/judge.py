@@ -65,6 +65,7 @@ def _first(want: Array, got: Array, wrong: Array) -> str:
     return f"{where}{want[place]!s} became {got[place]!s}"
 
 
+_STEPS = {DType.BFLOAT16: 2.0**-8, DType.FLOAT16: 2.0**-11, DType.FLOAT: 2.0**-24, DType.DOUBLE: 2.0**-53}
 _PICKY = frozenset({"Clip", "GlobalMaxPool", "Max", "MaxPool", "Min", "ReduceMax", "ReduceMin", "Relu"})
 
 
@@ -138,7 +139,7 @@ class Judge:
 
     def _sensitivity(self, name: str, want: Array) -> float:
         """How much an output of the original moves when inputs, constants and results move by a rounding error each."""
-        step = {"float16": 2.0**-11, "float64": 2.0**-53}.get(want.dtype.name, 2.0**-24)
+        step = self._rounding()
         finite = np.isfinite(want)
         largest = 0.0
         for _ in range(4):
@@ -154,6 +155,14 @@ class Judge:
                 moved = np.abs(want[both].astype(np.float64) - got[both].astype(np.float64))
                 largest = max(largest, float(np.max(moved, initial=0.0)))
         return largest
+
+    def _rounding(self) -> float:
+        """The rounding error of the coarsest floats in the original: a double may come of numbers that were coarser."""
+        model = load(self.data)
+        infer(model)
+        types = [v.type for graph in model.graphs() for v in graph.values]
+        found = {t.dtype for t in types if isinstance(t, TensorType)}
+        return max((step for dtype, step in _STEPS.items() if dtype in found), default=2.0**-24)
 
     def _move_constants(self, graph: Graph, step: float) -> None:
         for value in list(graph.constants):

@@ -214,3 +214,15 @@ def test_the_runner_does_not_wait_for_ever(runner: Runner, monkeypatch: pytest.M
     monkeypatch.setattr(running, "SECONDS", 0.5)
     with pytest.raises(Crashed):
         runner.run(to_bytes(parse(endless)), inputs | {"n": np.array(1 << 40, np.int64)})
+
+
+def test_a_double_may_come_of_coarser_numbers() -> None:
+    """(x - 1) + 1 of single precision, cast to double, may lose what single precision loses."""
+    text = """<ir_version: 8, opset_import: ["": 18]>
+g (float[3] x) => (double[3] y) <float one = {1}> { a = Sub(x, one) b = Add(a, one) y = Cast<to = 11>(b) }"""
+    x = np.array([0.6289581, 0.30084494, 1.6876447], np.float32)
+    rounded, exact = ((x - np.float32(1)) + np.float32(1)).astype(np.float64), x.astype(np.float64)
+    assert not np.array_equal(rounded, exact)
+    judge = Judge(to_bytes(parse(text)), {"x": x}, Numerics.ROUNDING, np.random.default_rng(0))
+    assert judge.compare({"y": rounded}, {"y": exact})[1] == []
+    assert judge.compare({"y": rounded}, {"y": exact + 1e-3})[1] != []
