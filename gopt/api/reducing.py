@@ -123,7 +123,7 @@ class _Search:
                 if self._fails(fixed):
                     self.path = fixed_path
             except GoptError:
-                pass
+                pass  # sizes that cannot be fixed are no reason not to reduce the model as it is
         return frontend.load(self.path).count_ops()
 
     def minimize(self, kept: list[int], tell: Callable[[str], None]) -> tuple[list[int], bool]:

@@ -83,6 +83,19 @@ class Model:
         for function in self.functions.values():
             yield from function.graph.walk()
 
+    def uncalled(self) -> list[FunctionKey]:
+        """Keys of the functions that the main graph calls neither directly nor through other functions."""
+        called: dict[FunctionKey, None] = {}
+        todo = [self.graph]
+        while todo:
+            for graph in todo.pop().walk():
+                for op in graph.ops:
+                    key = (op.domain, op.op_type, op.overload)
+                    if key in self.functions and key not in called:
+                        called[key] = None
+                        todo.append(self.functions[key].graph)
+        return [key for key in self.functions if key not in called]
+
     @property
     def version(self) -> int:
         """Counts edits; equal versions mean that nothing was changed in between."""

@@ -158,7 +158,7 @@ class Builder:
                     return stages
                 stages.append(_stage(event))
         except BrokenPipeError:
-            pass
+            pass  # the child died before it read the job: told below, with its status
         except ResourceError:
             self.close()
             raise

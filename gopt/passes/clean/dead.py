@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ...ir import Function, FunctionKey, Graph, Model, Op, Role, Value, dead_ops
+from ...ir import Function, Graph, Model, Op, Role, Value, dead_ops
 from ...rewrite import Context, Numerics, Origin
 from ..base import Pass, register
 from ..inline.rebuild import rebuild, trim
@@ -113,16 +113,7 @@ class Dead(Pass):
 
     def _functions(self, model: Model, ctx: Context) -> None:
         """Take out the functions that nothing calls, directly or through other functions."""
-        needed: dict[FunctionKey, None] = {}
-        todo = [model.graph]
-        while todo:
-            for graph in todo.pop().walk():
-                for op in graph.ops:
-                    key = (op.domain, op.op_type, op.overload)
-                    if key in model.functions and key not in needed:
-                        needed[key] = None
-                        todo.append(model.functions[key].graph)
-        for function in [f for k, f in model.functions.items() if k not in needed]:
+        for function in [model.functions[key] for key in model.uncalled()]:
             ctx.edit(self.name, *_forget(model, function))
 
 

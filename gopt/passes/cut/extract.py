@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ...errors import UsageError
 from ...frontends.onnx.references import forget_references
-from ...ir import FunctionKey, Graph, Model, Op, Role, Value
+from ...ir import Graph, Model, Op, Role, Value
 from ...rewrite import Context, Origin
 from ..base import Pass, option, register
 from ._reach import upstream
@@ -129,15 +129,6 @@ def _export(graph: Graph, outputs: Sequence[Value]) -> None:
 
 
 def _forget_functions(model: Model) -> None:
-    """Take out the functions that nothing calls any more, directly or through other functions."""
-    called: dict[FunctionKey, None] = {}
-    todo = [model.graph]
-    while todo:
-        for graph in todo.pop().walk():
-            for op in graph.ops:
-                key = (op.domain, op.op_type, op.overload)
-                if key in model.functions and key not in called:
-                    called[key] = None
-                    todo.append(model.functions[key].graph)
-    for key in [k for k in model.functions if k not in called]:
+    """Take out the functions that nothing calls any more."""
+    for key in model.uncalled():
         del model.functions[key]

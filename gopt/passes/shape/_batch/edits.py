@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +21,7 @@ _LARGE = 1 << 18  # bytes from which a constant is not written down for each sam
 
 
 @dataclass(slots=True)
-class Edit:
+class Edit(ABC):
     """One change of one op.
 
     Attributes:
@@ -31,9 +32,9 @@ class Edit:
     op: Op
     slot: int
 
+    @abstractmethod
     def make(self, maker: Maker, op: Op) -> None:
         """Make the change, in the model of `maker`."""
-        raise NotImplementedError
 
 
 @dataclass(slots=True)
