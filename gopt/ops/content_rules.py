@@ -6,7 +6,7 @@ operands are known numbers, the operator's kernel computes. Contents of more tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import prod
 
@@ -14,13 +14,13 @@ import numpy as np
 
 from ..errors import GoptError
 from ..ir import Array, Dim, DType, Entries, Op, Symbol, TensorType, Type, Value
-from .bounds import is_at_most, is_different, is_size
+from .bounds import is_size
+from .content_arithmetic import ELEMENTWISE, checked, equal
 from .contents import FOLLOWED, LONGEST, NUMERIC, known, length, numbers, shape_slice
 from .evaluate import evaluate
 from .registry import opdef
 from .shapes import tensor
-from .sizes import difference, maximum, minimum, modulo, product, scaled_by, total, truncated_div
-from .symbolic import Sum, polynomial
+from .sizes import maximum, minimum, product, scaled_by, total
 from .view import attribute, ints
 
 _Rule = Callable[[Op, int], Entries | None]
@@ -60,7 +60,7 @@ def _contents(op: Op, place: int, type_: TensorType) -> Entries | None:
         found = None if rule is None else rule(op, place)
         if found is None and op.op_type in _MOVING and type_.dtype in FOLLOWED:
             found = _moved(op, place)
-        if (found is None or None in found) and (type_.dtype.is_float or op.op_type not in _ELEMENTWISE):
+        if (found is None or None in found) and (type_.dtype.is_float or op.op_type not in ELEMENTWISE):
             found = _computed(op, place, type_) or found
     except _MALFORMED:
         return None
@@ -125,8 +125,8 @@ def _cast(op: Op, place: int) -> Entries | None:
     if data is None:
         return None
     if attribute(op, "to") != DType.BOOL:
-        return data if source.dtype is DType.BOOL else _checked(data)  # type: ignore[arg-type]  # of integers
-    return tuple(None if d is None or (answer := _equal(d, 0)) is None else 1 - answer for d in data)
+        return data if source.dtype is DType.BOOL else checked(data)  # type: ignore[arg-type]  # of integers
+    return tuple(None if d is None or (answer := equal(d, 0)) is None else 1 - answer for d in data)
 
 
 @_rule("Concat")
@@ -245,13 +245,13 @@ def _moved(op: Op, place: int) -> Entries | None:
 @_rule("Neg")
 def _neg(op: Op, place: int) -> Entries | None:
     data = _symbolic(op.inputs[0])
-    return None if data is None else _checked([None if d is None else scaled_by(d, -1) for d in data])
+    return None if data is None else checked([None if d is None else scaled_by(d, -1) for d in data])
 
 
 @_rule("Abs")
 def _abs(op: Op, place: int) -> Entries | None:
     data = _symbolic(op.inputs[0])
-    return None if data is None else _checked([abs(d) if isinstance(d, int) else d if _sure(d) else None for d in data])
+    return None if data is None else checked([abs(d) if isinstance(d, int) else d if _sure(d) else None for d in data])
 
 
 def _sure(dim: Dim | None) -> bool:
@@ -267,9 +267,9 @@ def _reduce(op: Op, place: int) -> Entries | None:
         return None
     parts = [d for d in data if d is not None]
     if op.op_type == "ReduceProd":
-        return _checked([product(parts)])
+        return checked([product(parts)])
     if op.op_type == "ReduceSum":
-        return _checked([total(parts)])
+        return checked([total(parts)])
     result = parts[0]
     for part in parts[1:]:
         result = maximum(result, part) if op.op_type == "ReduceMax" else minimum(result, part)
@@ -281,7 +281,7 @@ def _where(op: Op, place: int) -> Entries | None:
     rows = _rows(op.inputs)
     if rows is None:
         return None
-    return tuple((a if c else b) if isinstance(c, int) else a if _equal(a, b) == 1 else None for c, a, b in rows)
+    return tuple((a if c else b) if isinstance(c, int) else a if equal(a, b) == 1 else None for c, a, b in rows)
 
 
 @_rule("Not")
@@ -295,13 +295,13 @@ def _mapped(op: Op, place: int) -> Entries | None:
     rows = _rows(op.inputs)
     if rows is None:
         return None
-    compute = _ELEMENTWISE[op.op_type]
+    compute = ELEMENTWISE[op.op_type]
     result: list[Dim | None] = []
     for first, *others in rows:
         for other in others:
-            first = None if first is None and not _LOGIC.get(op.op_type) else compute(first, other)
+            first = compute(first, other)
         result.append(first)
-    return _checked(result)
+    return checked(result)
 
 
 def _rows(values: Sequence[Value | None]) -> Sequence[tuple[Dim | None, ...]] | None:
@@ -323,81 +323,7 @@ def _rows(values: Sequence[Value | None]) -> Sequence[tuple[Dim | None, ...]] | 
     return list(zip(*[[c[k] for k in array.reshape(-1).tolist()] for c, array in zip(found, together)]))
 
 
-_LARGEST = 1 << 31
-
-
-def _checked(found: Sequence[Dim | None]) -> Entries:
-    """Leaves out what an integer type might not hold."""
-    return tuple(d if d is None or all(-_LARGEST <= n < _LARGEST for n in _numbers(d)) else None for d in found)
-
-
-def _numbers(dim: Dim) -> Iterable[int]:
-    """A number, or the coefficients of a size."""
-    return (dim,) if isinstance(dim, int) else polynomial(dim).values() if type(dim) is Sum else ()
-
-
-def _equal(a: Dim | float | None, b: Dim | float | None) -> int | None:
-    if a is None or b is None or isinstance(a, float) or isinstance(b, float):
-        return None
-    if a is b or (isinstance(a, int) and isinstance(b, int)):
-        return int(a == b)
-    return 0 if is_different(a, b) else None
-
-
-def _less(a: Dim | None, b: Dim | None) -> int | None:
-    if a is None or b is None:
-        return None
-    return 1 if is_at_most(total((a, 1)), b) else 0 if is_at_most(b, a) else None
-
-
-def _less_or_equal(a: Dim | None, b: Dim | None) -> int | None:
-    found = _less(b, a)
-    return None if found is None else 1 - found
-
-
-def _and(a: Dim | None, b: Dim | None) -> int | None:
-    if a == 0 or b == 0:
-        return 0
-    return 1 if a == 1 and b == 1 else None
-
-
-def _or(a: Dim | None, b: Dim | None) -> int | None:
-    if a == 1 or b == 1:
-        return 1
-    return 0 if a == 0 and b == 0 else None
-
-
-def _sized(compute: Callable[[Dim, Dim], Dim | None]) -> Callable[[Dim | None, Dim | None], Dim | None]:
-    def run(a: Dim | None, b: Dim | None) -> Dim | None:
-        return None if a is None or b is None else compute(a, b)
-
-    return run
-
-
-def _mod(a: Dim, b: Dim) -> Dim | None:
-    """With `fmod` the result has the sign of the dividend, without that of the divisor: the same for sizes."""
-    return modulo(a, b) if isinstance(b, int) and is_size(a) else None
-
-
-_LOGIC = {"And": True, "Or": True}
-_ELEMENTWISE: dict[str, Callable[[Dim | None, Dim | None], Dim | None]] = {
-    "Add": _sized(lambda a, b: total((a, b))),
-    "And": _and,
-    "Div": _sized(truncated_div),
-    "Equal": _equal,
-    "Greater": lambda a, b: _less(b, a),
-    "GreaterOrEqual": lambda a, b: _less_or_equal(b, a),
-    "Less": _less,
-    "LessOrEqual": _less_or_equal,
-    "Max": _sized(maximum),
-    "Min": _sized(minimum),
-    "Mod": _sized(_mod),
-    "Mul": _sized(lambda a, b: product((a, b))),
-    "Or": _or,
-    "Sub": _sized(difference),
-    "Sum": _sized(lambda a, b: total((a, b))),
-}
-_RULES.update(dict.fromkeys(_ELEMENTWISE, _mapped))
+_RULES.update(dict.fromkeys(ELEMENTWISE, _mapped))
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
