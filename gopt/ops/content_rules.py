@@ -22,6 +22,7 @@ from .registry import opdef
 from .shapes import tensor
 from .sizes import maximum, minimum, product, scaled_by, total
 from .view import attribute, ints
+from .window import disputed
 
 _Rule = Callable[[Op, int], Entries | None]
 """From an op and the number of a result to what that holds."""
@@ -161,8 +162,10 @@ def _slice(op: Op, place: int) -> Entries | None:
         return None
     if steps is None and len(op.inputs) > 4 and op.inputs[4] is not None:
         return None
-    data = known(op.inputs[0])
-    return None if data is None else data[slice(starts[0], ends[0], steps[0] if steps else 1)]
+    data, step = known(op.inputs[0]), steps[0] if steps else 1
+    if data is None or disputed(len(data), starts[0], ends[0], step):
+        return None
+    return data[slice(starts[0], ends[0], step)]
 
 
 @_rule("Split")

@@ -57,7 +57,7 @@ def sliced(size: Dim, start: Dim | None, end: Dim | None, step: Dim | None) -> D
         return Symbol()
     if isinstance(start, int) and isinstance(end, int):
         if isinstance(size, int):
-            if _starts_before(size, start, step):
+            if disputed(size, start, end, step):
                 return Symbol()
             return len(range(*slice(start, end, step).indices(size)))
         everything = (step == 1 and start == 0 and end >= _BEYOND) or (
@@ -65,7 +65,7 @@ def sliced(size: Dim, start: Dim | None, end: Dim | None, step: Dim | None) -> D
         )
         if everything:
             return size
-        if start == end:
+        if start == end and step > 0:
             return 0
     if step < 0:
         return derive("slice", size, start, end, step)
@@ -83,9 +83,14 @@ def _clamped(bound: Dim, size: Dim) -> Dim | None:
     return None if high is None or high >= 0 else maximum(total((size, bound)), 0)
 
 
-def _starts_before(size: int, start: int, step: int) -> bool:
-    """A backward slice that starts before the first element: clamped to it by the operator's text, empty for numpy."""
-    return step < 0 and start < -size
+def disputed(size: int, start: int, end: int, step: int) -> bool:
+    """Whether runtimes differ in what a slice takes; only backward slices do.
+
+    A start before the first element is clamped to it by the operator's text and takes nothing in numpy. An end of
+    INT32_MAX or INT64_MAX is clamped to the last element by the text; ONNX Runtime takes it as "to the end", that is
+    everything down to the first element.
+    """
+    return step < 0 and (start < -size or end >= _BEYOND)
 
 
 @kernel("Slice")
@@ -98,8 +103,8 @@ def _slice_kernel(call: Call) -> Array:
     index = [slice(None)] * data.ndim
     for axis, start, end, step in zip(axes, starts, ends, steps):
         place = axis_of(axis, data.ndim)
-        if _starts_before(data.shape[place], start, step):
-            raise NoKernel("a backward slice from before the first element: runtimes differ")
+        if disputed(data.shape[place], start, end, step):
+            raise NoKernel("a backward slice with bounds out of range: runtimes differ")
         index[place] = slice(start, end, step)
     return np.asarray(data[tuple(index)], order="C")
 

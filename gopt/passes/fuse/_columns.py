@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import ops
 from ...ir import Array, Op, Role, Value
+from ...ops.window import disputed
 from ...rewrite import RejectError
 from ._affine import FLOATS, Affine, dtype_of, elements, multiplied, rounded, shape_of
 from ._products import Product
@@ -153,8 +154,10 @@ def _sliced(op: Op, digits: _Digits) -> tuple[int, tuple[int, ...]]:
         raise RejectError(f"the steps of {op.label} are not known")
     axis = (axes[0] if axes else 0) % len(digits)
     digit = digits[axis]
-    size = 0 if digit is None else digit[0]
-    return axis, tuple(range(size)[starts[0] : ends[0] : steps[0] if steps else 1])
+    size, step = 0 if digit is None else digit[0], steps[0] if steps else 1
+    if disputed(size, starts[0], ends[0], step):
+        raise RejectError(f"runtimes differ in what {op.label} takes")
+    return axis, tuple(range(size)[starts[0] : ends[0] : step])
 
 
 def _scaled(plan: Plan, data: Value, factors: Array) -> Value:
