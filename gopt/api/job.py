@@ -253,7 +253,10 @@ class Job:
         from ..verify.repair import only_exact
 
         found = result.verification = verifier.check(
-            self.shop.made, exact=only_exact(result.ledger), rebatch=result.ledger.facts.get("rebatch")
+            self.shop.made,
+            exact=only_exact(result.ledger),
+            rebatch=result.ledger.facts.get("rebatch"),
+            coarsest=result.ledger.facts.get("coarsest", ""),
         )
         rebatch = result.ledger.facts.get("rebatch")
         if rebatch is not None and not rebatch["proven"] and found.status is Status.UNVERIFIED:
@@ -284,7 +287,8 @@ class Job:
         """What differs from the original, "" if nothing does or nothing can be known."""
         from ..verify import Status
 
-        found = verifier.check(self.shop.write(model), rebatch=self.ledger.facts.get("rebatch"))
+        facts = self.ledger.facts
+        found = verifier.check(self.shop.write(model), rebatch=facts.get("rebatch"), coarsest=facts.get("coarsest", ""))
         return found.reason if found.status is Status.FAILED else ""
 
     @contextmanager

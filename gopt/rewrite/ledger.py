@@ -78,7 +78,8 @@ class Ledger:
         skip: keys of entries, and names of rules, files or families, to leave out.
         keep_rejections: record rejected matches too (for `why-not`); off by default because there are many.
         listeners: called with each new entry.
-        facts: what passes tell those who compare the result with the original; `rebatch` is another batch size.
+        facts: what passes tell those who compare the result with the original; `rebatch` is another batch size,
+            `coarsest` a float type that is computed in on purpose, coarser than before.
     """
 
     limit: int | None = None

@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import UsageError
 from ..ir import DType
 from ..ir.expressions import Dims, evaluate, names_in
-from .compare import Comparer, Comparison, Tolerance
+from .compare import Comparer, Comparison, Tolerance, coarser
 from .flow import Facts
 from .given import fit
 from .inner import look_inside
@@ -271,9 +271,10 @@ class Job:
         if original is None:
             raise Unverified("the original has not run")
         tolerance = request.get("tolerance")
-        comparer = Comparer(
-            original.coarsest, request["exact"], Tolerance(*tolerance) if tolerance else None, request["extra"]
-        )
+        coarsest = original.coarsest
+        if request.get("coarsest"):
+            coarsest = coarser(coarsest, DType[request["coarsest"]])
+        comparer = Comparer(coarsest, request["exact"], Tolerance(*tolerance) if tolerance else None, request["extra"])
         renewed = bool(request.get("new_interface"))
         found = Comparison()
         runs = 0

@@ -160,4 +160,6 @@ class _Hunt:
 
     def _check(self, path: Path, ledger: LedgerLike) -> Verification:
         facts = getattr(ledger, "facts", {})
-        return self.verifier.check(path, exact=only_exact(ledger), rebatch=facts.get("rebatch"))
+        return self.verifier.check(
+            path, exact=only_exact(ledger), rebatch=facts.get("rebatch"), coarsest=facts.get("coarsest", "")
+        )

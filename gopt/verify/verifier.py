@@ -133,6 +133,7 @@ class Verifier:
         exact: bool = False,
         extra: bool = False,
         rebatch: Mapping[str, Any] | None = None,
+        coarsest: str = "",
     ) -> Verification:
         """Run a candidate on the inputs of the original and compare all outputs.
 
@@ -141,6 +142,7 @@ class Verifier:
             exact: only exact rewrites were made, so that the outputs must be bit-equal (up to which NaN it is).
             extra: outputs that the original does not have are allowed.
             rebatch: it has another batch size: `axes`, `was` and `size`, see `stacked.Batches`.
+            coarsest: a float type that it computes in on purpose, where the original does in a finer one.
 
         Raises:
             ModelError: the file is not there.
@@ -165,6 +167,7 @@ class Verifier:
                 "exact": exact,
                 "extra": extra,
                 "rebatch": dict(rebatch) if rebatch else None,
+                "coarsest": coarsest,
                 "new_interface": self._new_interface,
                 "seconds": allowed,
                 "tolerance": [self.tolerance.rtol, self.tolerance.atol] if self.tolerance else None,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ... import ops
 from ...frontends.onnx.placeholders import placeholders
-from ...ir import Model, Op, Role, Symbol, TensorType, Value
+from ...ir import DType, Model, Op, Role, Symbol, TensorType, Value
 from ..base import Blocker, kind
 
 
@@ -18,6 +18,16 @@ def examine(model: Model) -> Iterator[Blocker]:
             look = _FORMS.get(op.op_type) if not op.domain else None
             if look is not None:
                 yield from look(op)
+
+
+def narrowed(model: Model) -> int:
+    """How many ops compute in double precision, which TensorRT narrows to single precision unasked."""
+    ops_ = (op for graph in model.graphs() for op in graph.ops if not op.domain and not op.bodies)
+    return sum(
+        any(t is not None and t.dtype is DType.DOUBLE for t in map(_type, (*op.inputs, *op.outputs)))
+        for op in ops_
+        if op.op_type not in ("Cast", "Shape", "Size")
+    )
 
 
 def _names(model: Model) -> Iterator[Blocker]:

@@ -15,7 +15,7 @@ from ..support import Support, read_table
 from . import builder, emit
 from .builder import Builder, Stage
 from .emit import Flavor
-from .forms import examine
+from .forms import examine, narrowed
 from .nms import Tail, append_plugin, find_tail
 from .places import Places
 from .profiles import Profile, derive, parse_spans
@@ -101,6 +101,8 @@ class TensorRT(Target):
     def prove(self, model: Model, path: Path, level: str, timeout: float) -> Verdict:
         """Let NVIDIA's parser and builder judge, after the table."""
         found = super().prove(model, path, level, timeout)
+        if count := narrowed(model):
+            found.facts["types"] = f"{count} ops in double precision, which TensorRT computes in single"
         if level == self.levels[0]:
             return found
         deadline = time.monotonic() + timeout
@@ -126,7 +128,7 @@ class TensorRT(Target):
         self, table: Verdict, level: str, stages: list[Stage], asked: Builder, profile: Profile, places: Places
     ) -> Verdict:
         """What the stages say; the real tool is right where it and the table differ."""
-        facts: dict[str, Any] = {"tool": f"{asked.module} {asked.version}".strip()}
+        facts: dict[str, Any] = {"tool": f"{asked.module} {asked.version}".strip(), **table.facts}
         reached = "static" if not table.blockers else ""
         blockers: list[Blocker] = []
         for stage in stages:

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-MODULES = ("dims", "squeeze", "loops", "ranks", "norm", "dft", "types", "quantized", "sparse", "contrib")
+MODULES = ("dims", "squeeze", "loops", "ranks", "norm", "dft", "types", "doubles", "quantized", "sparse", "contrib")

@@ -68,6 +68,21 @@ def clip(rw: Rewriter, x: Value, low: Value | None, high: Value | None) -> Value
     return result
 
 
+@rule(
+    P.Relu("x"),
+    example=example("(int32[3] x) => (int32[3] y) { y = Relu(x) }"),
+)
+def relu(rw: Rewriter, x: Value) -> Value:
+    """Relu(x) -> Max(x, 0), for x of type int32
+
+    TensorRT takes Relu of int64, but not of int32. Exact.
+    """
+    if rw.dtype(x) is not DType.INT32:
+        raise RejectError("the elements are not of type int32")
+    result: Value = rw.Max(x, rw.const(0, like=x))
+    return result
+
+
 def _attributes(rw: Rewriter, op: Op) -> dict[str, Any]:
     """The attributes that are none of the operands in another spelling."""
     moved = {m.name for m in ops.view.spelled_as_attribute(op)}

@@ -238,3 +238,8 @@ def test_integers_are_clipped_by_other_operators(bounds: str, kinds: list[str]) 
     text = f"(int64[3] x) => (int64 y) <int64 l = {{-1}}, int64 h = {{-3}}> {{ y = Clip(x, {bounds}) }}"
     assert rewrite(text, "lower.types").ops == kinds
     assert rewrite("(float[3] x) => (float y) <float l = {0}> { y = Clip(x, l) }", "lower.types").fired == []
+
+
+def test_what_is_below_zero_of_int32() -> None:
+    assert rewrite("(int32[3] x) => (int32 y) { y = Relu(x) }", "lower.types").ops == ["Max"]
+    assert rewrite("(int64[3] x) => (int64 y) { y = Relu(x) }", "lower.types").fired == []
