@@ -2,4 +2,17 @@
 
 from __future__ import annotations
 
-MODULES = ("dims", "squeeze", "loops", "ranks", "norm", "dft", "types", "doubles", "quantized", "sparse", "contrib")
+MODULES = (
+    "dims",
+    "squeeze",
+    "branches",
+    "loops",
+    "ranks",
+    "norm",
+    "dft",
+    "types",
+    "doubles",
+    "quantized",
+    "sparse",
+    "contrib",
+)
