@@ -239,7 +239,7 @@ class _Touched:
         """Ops touched after the log had `mark` entries."""
         self.watch()
         seeds: dict[Op, None] = {}
-        for op in self.log[mark:]:
+        for op in dict.fromkeys(self.log[mark:]):
             seeds[op] = None
             if op.graph is None:
                 # What it took may have become single-use, which is what a match inside of a larger one waits for.

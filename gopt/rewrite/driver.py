@@ -165,12 +165,12 @@ class Driver:
                 for op in graph.ops:
                     self._push(op)
         else:
-            self._push_all_below(seeds)
+            self._push_below(seeds)
         while self._queue and not self.ctx.ledger.exhausted:
             self._work_off()
             retyped = analysis.infer(self.ctx.model)
             self.retyped += retyped
-            self._push_all_below(retyped)
+            self._push_below(retyped)
         return len(self.ctx.ledger.entries) - start
 
     def _work_off(self) -> None:
@@ -182,27 +182,26 @@ class Driver:
                     if self._apply(rule, root, op):
                         break
 
-    def _push_all_below(self, seeds: Iterable[Op]) -> None:
-        for op in seeds:
-            if op.graph is not None:
-                self._push_below(op)
-
     def _push(self, op: Op) -> None:
         if op not in self._queued and (op.domain, op.op_type) in self.index.by_type:
             self._queued.add(op)
             self._queue.append(op)
 
-    def _push_below(self, op: Op) -> None:
-        """Queue an op and its users within pattern depth."""
-        level = {op: None}
+    def _push_below(self, changed: Iterable[Op]) -> None:
+        """Queue ops and their users within pattern depth, each once."""
+        level = dict.fromkeys(op for op in changed if op.graph is not None)
+        seen = set(level)
         for _ in range(max(self.index.depth, 1)):
             below: dict[Op, None] = {}
-            for user in level:
-                self._push(user)
-                if user.graph is not None:
-                    for value in user.outputs:
+            for op in level:
+                self._push(op)
+                if op.graph is not None:
+                    for value in op.outputs:
                         if value is not None:
-                            below.update(dict.fromkeys(user.graph.users(value)))
+                            below.update((user, None) for user in op.graph.users(value) if user not in seen)
+            if not below:
+                return
+            seen.update(below)
             level = below
 
     def _apply(self, rule: Rule, root: OpPattern, op: Op) -> bool:
@@ -260,14 +259,9 @@ class Driver:
                 self._push(op)
         if generation > _MAX_GENERATION:
             raise RewriteLoopError(self._cycle(), self.ctx.ledger.entries[-1].rule)
-        for new in mapping.values():
-            if new.graph is graph:
-                for user in tuple(graph.users(new)):
-                    self._push_below(user)
-        for value in operands:
-            if value.graph is graph and value.role is Role.RESULT and value.has_one_use:
-                for user in tuple(graph.users(value)):
-                    self._push_below(user)
+        fresh = [v for v in mapping.values() if v.graph is graph]
+        single = [v for v in operands if v.graph is graph and v.role is Role.RESULT and v.has_one_use]
+        self._push_below(user for value in (*fresh, *single) for user in graph.users(value))
 
     def _cycle(self) -> str:
         recent = [e.rule for e in self.ctx.ledger.entries[-_MAX_GENERATION:]]
