@@ -137,6 +137,8 @@ def make(
     if not made.verdict.ok and len(attempts) > 1:
         made = _attempt(chosen, source, attempts[0], written, level, target_timeout, settle, given)
     made.before = before
+    if passes is None:
+        made.verdict.blockers = [_without_remedy(b) for b in made.verdict.blockers]
     made.verdict.missing = "" if demanded else made.verdict.missing
     made.files = [written, *chosen.emit(made.result.model, written)]
     if cut is not None:
@@ -240,6 +242,13 @@ def _prove(target: Target, model: Model, path: Path, level: str, timeout: float)
         highest, advice = target.available()
         verdict.missing = advice if level == highest else ""
     return verdict
+
+
+def _without_remedy(blocker: Blocker) -> Blocker:
+    """The same after the target's pipeline ran: what would have cured it did not apply."""
+    if not blocker.remedy or " " in blocker.remedy:  # a command is no pass
+        return blocker
+    return replace(blocker, remedy="", hint=blocker.hint or f"{blocker.remedy} does not apply to it")
 
 
 def _traced(blockers: list[Blocker], result: Result) -> list[Blocker]:

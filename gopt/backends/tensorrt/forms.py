@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ... import ops
 from ...frontends.onnx.placeholders import placeholders
 from ...ir import DType, Model, Op, Role, Symbol, TensorType, Value
+from ...ops.contents import entries
 from ..base import Blocker, kind
 
 
@@ -70,15 +71,16 @@ def _if(op: Op) -> Iterator[Blocker]:
         if ta is None or tb is None or ta.rank is None or tb.rank is None or ta.rank == tb.rank:
             continue
         reason = f"result {place} has {tb.rank} dims in one branch and {ta.rank} in the other"
-        yield _form(op, reason, "inline.branches", "a frozen input or fixed dim may decide it")
+        yield _form(op, reason, "lower.branches", f"decide the branch: {_freezing(condition)}")
 
 
 _LOOPS = frozenset(("GRU", "LSTM", "Loop", "RNN", "Scan"))
 
 
 def _freezing(condition: Value | None) -> str:
-    """How somebody may decide a condition: by a constant in the place of the input that it is computed from."""
+    """How somebody may decide a condition: by a constant in the place of the input or dim that it is computed from."""
     inputs: dict[Value, None] = {}
+    dims: dict[str, None] = {}
     constants: list[str] = []
     todo = [condition]
     for _ in range(20):
@@ -87,14 +89,18 @@ def _freezing(condition: Value | None) -> str:
             continue
         value = value.outer
         op = value.producer
-        if value.role is Role.INPUT:
+        sizes = [d.name for d in entries(value) or () if isinstance(d, Symbol) and d.name]
+        if sizes:
+            dims.update(dict.fromkeys(sizes))
+        elif value.role is Role.INPUT:
             inputs[value] = None
         elif value.const is not None and value.const.size == 1:
             constants.append(str(value.const.item()))
         elif op is not None:
             todo += op.inputs
     example = constants[0] if len(constants) == 1 else "VALUE"
-    return " ".join(f"--freeze {v.name}={example}" for v in inputs) or "fix the dims or inputs that it depends on"
+    words = [f"--freeze {v.name}={example}" for v in inputs] + [f"--dim {name}={example}" for name in dims]
+    return " ".join(words) or "fix the dims or inputs that it depends on"
 
 
 def _loop(op: Op) -> Iterator[Blocker]:

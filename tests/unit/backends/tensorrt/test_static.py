@@ -85,7 +85,25 @@ def test_a_loop_inside_of_a_branch_is_decided_by_an_input() -> None:
 def test_branches_of_different_ranks() -> None:
     text = """(bool c, float[2,1] x) => (float y) <int64[1] a = {1}> { y = If(c)
     <then_branch = a () => (float p) { p = Squeeze(x, a) }, else_branch = b () => (float q) { q = Neg(x) }> }"""
-    assert broken(text) == [("If", "form", "inline.branches")]
+    assert broken(text) == [("If", "form", "lower.branches")]
+
+
+def test_a_dim_that_decides_a_branch_is_named() -> None:
+    text = """(float[2,M,3] x) => (float y) <int64[1] a = {1}, int64 k = {1}> { s = Shape(x) m = Gather(s, k) c = Equal(m, k)
+    y = If(c) <then_branch = a () => (float p) { p = Squeeze(x, a) }, else_branch = b () => (float q) { q = Neg(x) }> }"""
+    (found,) = target("trt10").check(model(text))
+    assert (found.reason, found.hint) == (
+        "result 0 has 3 dims in one branch and 2 in the other",
+        "decide the branch: --dim M=1",
+    )
+
+
+def test_after_a_run_no_pass_is_offered_that_did_not_help(tmp_path: Path) -> None:
+    text = """(bool c, float[2,1] x) => (float y) <int64[1] a = {1}> { y = If(c)
+    <then_branch = a () => (float p) { p = Squeeze(x, a) }, else_branch = b () => (float q) { q = Neg(x) }> }"""
+    onnx.save(onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": 17]> g {text}'), tmp_path / "m.onnx")
+    made = make(tmp_path / "m.onnx", "tensorrt", output=tmp_path / "out", level="static")
+    assert [(b.remedy, b.hint) for b in made.verdict.blockers] == [("", "decide the branch: --freeze c=VALUE")]
 
 
 def test_a_loop_without_a_trip_count() -> None:
