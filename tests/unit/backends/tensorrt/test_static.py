@@ -89,8 +89,10 @@ def test_branches_of_different_ranks() -> None:
 
 
 def test_a_dim_that_decides_a_branch_is_named() -> None:
-    text = """(float[2,M,3] x) => (float y) <int64[1] a = {1}, int64 k = {1}> { s = Shape(x) m = Gather(s, k) c = Equal(m, k)
-    y = If(c) <then_branch = a () => (float p) { p = Squeeze(x, a) }, else_branch = b () => (float q) { q = Neg(x) }> }"""
+    text = """(float[2,M,3] x) => (float y) <int64[1] a = {1}, int64 k = {1}>
+    { s = Shape(x) m = Gather(s, k) c = Equal(m, k)
+      y = If(c) <then_branch = a () => (float p) { p = Squeeze(x, a) },
+        else_branch = b () => (float q) { q = Neg(x) }> }"""
     (found,) = target("trt10").check(model(text))
     assert (found.reason, found.hint) == (
         "result 0 has 3 dims in one branch and 2 in the other",
