@@ -6,19 +6,21 @@ import secrets
 import shutil
 import stat
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
 from ..errors import UsageError
 from ..frontends import onnx as frontend
+from ..frontends.onnx.placing import lock, sweep
 from ..ir import FileTensor, Model
 
 
 class Workshop:
     """Writes models for a run; what is left of them goes when it ends.
 
-    A candidate is a hidden file beside the output, where external data need not be copied for it and a rename makes it
-    the output; where there will be no output, it lies in a temporary folder.
+    A candidate is a hidden file beside the output, where a rename makes it the output, its external data with it; where
+    there will be no output, it lies in a temporary folder. What runs for the same output left that were killed goes first.
 
     Attributes:
         target: the output file; None if there will be none.
@@ -28,6 +30,9 @@ class Workshop:
         self.target = None if target is None else _checked(target)
         self._folder: Path | None = None
         self._made: Path | None = None
+        self._held = ExitStack()
+        if self.target is not None:
+            sweep(self.target)
 
     def __enter__(self) -> Workshop:
         return self
@@ -35,6 +40,7 @@ class Workshop:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._held.close()
         if self._made is not None:
             self._made.unlink(missing_ok=True)
             _data(self._made).unlink(missing_ok=True)
@@ -72,12 +78,16 @@ class Workshop:
                 self._made = self.folder / "candidate.onnx"
             else:
                 self._made = self.target.with_name(f".{self.target.name}.{secrets.token_hex(4)}.onnx")
+        self._held.close()
         _data(self._made).unlink(missing_ok=True)
         frontend.save(model, self._made)
+        for file in (self._made, _data(self._made)):
+            if self.target is not None and file.exists():  # held against other runs that sweep
+                lock(self._held.enter_context(file.open("rb")).fileno())
         return self._made
 
     def publish(self, model: Model) -> None:
-        """Put a model into its place: by a rename if it is the candidate written last.
+        """Put the model that was written last as a candidate, or none was, into its place.
 
         Raises:
             RuntimeError: there is no place.
@@ -85,11 +95,7 @@ class Workshop:
         """
         if self.target is None:
             raise RuntimeError("the result has no place to go to")
-        if self._made is not None and not _data(self._made).exists():
-            self._made.replace(self.target)
-            self._made = None
-        else:  # never written, or its external data bear the candidate's name
-            frontend.save(model, self.target)
+        frontend.save(model, self.target, self._made)
 
 
 def _data(path: Path) -> Path:

@@ -20,6 +20,7 @@ _KEYS = frozenset(("location", "offset", "length", "checksum"))
 _ALIGN_LARGE = 4096  # so that a runtime can map it
 _LARGE = 1 << 16
 _ALIGN_SMALL = 64
+_GAP = 1 << 16  # tensors are aligned to no more by anybody
 
 
 Identity = tuple[int, int]
@@ -90,6 +91,11 @@ class Folder:
         self._parts: set[tuple[Path, int, int]] = set()
         self._bytes = 0
         self.used = False
+
+    @property
+    def files(self) -> frozenset[Path]:
+        """The files that were met."""
+        return frozenset(file.path for file in self._files.values())
 
     def anew(self) -> Folder:
         """The same folder for another reading of the model."""
@@ -253,6 +259,28 @@ class DataFile:
         self._offsets[key] = offset
         self._tensors.append((offset, tensor))
         return offset
+
+    @property
+    def files(self) -> set[Path]:
+        """The files that the data come from."""
+        return {tensor.path for _, tensor in self._tensors if isinstance(tensor, FileTensor)}
+
+    def lies_in(self, home: Path) -> bool:
+        """True if these data are all that is in some files below a folder, which a model there calls by their names."""
+        return all(
+            isinstance(place := getattr(tensor, "location", None), Location) and place.home == home
+            for _, tensor in self._tensors
+        ) and all(map(self._covers, self.files))
+
+    def _covers(self, file: Path) -> bool:
+        """True if all bytes of a file are among the data, up to what tensors are aligned by."""
+        parts = [t for _, t in self._tensors if isinstance(t, FileTensor) and t.path == file]
+        at = 0
+        for offset, length in sorted((part.offset, part.length) for part in parts):
+            if offset - at >= _GAP:
+                return False
+            at = max(at, offset + length)
+        return file.stat().st_size - at < _GAP
 
     def write(self, out: FileIO) -> None:
         """Write all data to a new file.

@@ -75,7 +75,7 @@ def read_model(source: Source, folder: Folder) -> Model:
     for shadow in reader.shadows:
         if shadow.graph is not None:
             shadow.name = shadow.graph.names.fresh(shadow.name)
-    note.external = folder.used
+    note.files = folder.files
     model.extras = note
     return model
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from ...ir import Attr, AttrKind, FileTensor, Graph, Op, Tensor, Value
 from ..wire import BYTES, Chunks, fields, string_field, varint
@@ -12,7 +11,6 @@ from . import nodes as node_fields
 from .attributes import encode_attribute
 from .external import DataFile
 from .notes import ConstantNote, NodeNote
-from .tensors import ExternalTensor
 from .tensorwriter import encode_external, encode_tensor
 
 
@@ -21,17 +19,12 @@ class NodeEncoder(ABC):
 
     Attributes:
         ir_version: before 4, constants are listed among the inputs.
-        home: the folder that the model is saved to; external data that were found from there stay where they are. None:
-            all do.
-        data: where other external data go; None: into the model.
+        data: where external data go; None: they stay where they are.
         spill: constants of at least so many bytes go there too; None: none.
     """
 
-    def __init__(
-        self, ir_version: int, home: Path | None = None, data: DataFile | None = None, spill: int | None = None
-    ) -> None:
+    def __init__(self, ir_version: int, data: DataFile | None = None, spill: int | None = None) -> None:
         self.ir_version = ir_version
-        self.home = home
         self.data = data
         self.spill = spill
 
@@ -44,7 +37,7 @@ class NodeEncoder(ABC):
         if self.data is None:
             return False
         if isinstance(tensor, FileTensor):
-            return not (isinstance(tensor, ExternalTensor) and tensor.location.home == self.home)
+            return True
         return self.spill is not None and tensor.dtype.bits > 0 and tensor.nbytes >= self.spill
 
     def tensor(self, tensor: Tensor, name: str) -> Chunks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from itertools import accumulate
+from pathlib import Path
 from typing import TypeVar
 
 from ...ir import Attr, Tensor, Value
@@ -125,18 +126,18 @@ class ModelNote:
         rest: fields that the IR does not interpret.
         opsets: the imports that were read.
         imports: each import: domain, start and end of its field.
-        external: a tensor has external data.
+        files: those that external data lie in.
         known: names and domain of a function as they were spelled, by field number.
     """
 
-    __slots__ = ("external", "imports", "known", "opsets", "rest", "source")
+    __slots__ = ("files", "imports", "known", "opsets", "rest", "source")
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.rest: Rest = []
         self.opsets: dict[str, int] = {}
         self.imports: list[tuple[str, int, int]] = []
-        self.external = False
+        self.files: frozenset[Path] = frozenset()
         self.known: dict[int, str] = {}
 
 

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import os
-import secrets
-from collections.abc import Iterator
-from contextlib import suppress
-from io import FileIO
 from pathlib import Path
 
 from ...errors import ModelError, UsageError
-from ...ir import FileTensor, Function, Model, Tensor
+from ...ir import Function, Model
 from ..wire import Chunks, bytes_field, int_field, string_field
 from .attributes import encode_attribute
 from .external import DataFile
@@ -33,17 +29,24 @@ from .models import (
 )
 from .nodes import STANDARD_DOMAINS
 from .notes import ModelNote
+from .placing import Draft, place
 
 MAX_MESSAGE = (1 << 31) - 1
 """Bytes that protobuf can read."""
 _SPILL = 1024
 
 
-def save(model: Model, path: str | os.PathLike[str]) -> None:
+def save(model: Model, path: str | os.PathLike[str], made: Path | None = None) -> None:
     """Write a model to a file; what was there before is replaced once the new file is complete.
 
-    External data that lie in the folder of `path` or below stay there; others are gathered in `NAME.data` beside it. So
-    are the larger constants of a model that is too large for one message.
+    External data are gathered in one new file beside it that holds nothing else, `NAME.data`; so are the larger
+    constants of a model that is too large for one message. Only a model that is saved over the file that it was loaded
+    from keeps its files of data, if all that is in them is in use.
+
+    Args:
+        model: stays as it is.
+        path: a file, there or not, in a folder that is there.
+        made: another file of that folder, to which the very same model was saved; it is moved, with its data.
 
     Raises:
         UsageError: `path` is something else than a file, or its folder does not exist.
@@ -56,27 +59,30 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
         raise UsageError(f"{target}: there is no folder {folder}")
     if target.exists() and not target.is_file():
         raise UsageError(f"{target}: it exists and is no regular file")
-    home = folder.resolve()
-    name = _data_name(model, home, target.name)
-    chunks, data = _encode(model, home, name)
-    temporary = folder / f".{target.name}.{secrets.token_hex(4)}"
-    beside = temporary.with_name(temporary.name + ".data")
-    try:
-        if data.size:
-            with FileIO(beside, "x") as file:
-                data.write(file)
-                os.fsync(file.fileno())
-        with FileIO(temporary, "x") as file:
-            chunks.write(file)
-            os.fsync(file.fileno())  # a rename must not reach the disk before what it names
-        if data.size:
-            beside.replace(folder / name)
-        temporary.replace(target)
-    except BaseException:
-        for left in (temporary, beside):
-            with suppress(OSError):
-                left.unlink()
-        raise
+    read = model.extras.files if isinstance(model.extras, ModelNote) else frozenset()
+    ready = None if made is None else made.with_name(f"{made.name}.data")
+    if made is not None and ready is not None and not ready.exists():
+        with Draft(place(target, read)) as draft:
+            draft.put(made)
+        return
+    chunks, data = _encode(model, f"{target.name}.data")
+    if data.size and _stays(model, target, data):
+        chunks, data = encode_model(model, Encoder(model.ir_version)), DataFile("")
+
+    def message(name: str) -> Chunks:
+        return chunks if name == data.name or not data.size else _encode(model, name)[0]
+
+    with Draft(place(target, read | data.files), ready) as draft:
+        if not data.size:
+            draft.put(draft.write(message("").write))
+        else:
+            draft.put_both(message, data)
+
+
+def _stays(model: Model, target: Path, data: DataFile) -> bool:
+    """True if a model is saved over itself, and its data and nothing else are in files beside it."""
+    over_itself = model.path is not None and target.exists() and model.path.exists() and target.samefile(model.path)
+    return over_itself and data.lies_in(target.parent.resolve())
 
 
 def to_bytes(model: Model) -> bytes:
@@ -91,24 +97,13 @@ def to_bytes(model: Model) -> bytes:
     return chunks.join()
 
 
-def _encode(model: Model, home: Path, name: str) -> tuple[Chunks, DataFile]:
+def _encode(model: Model, name: str) -> tuple[Chunks, DataFile]:
     for spill in (None, _SPILL):
         data = DataFile(name)
-        chunks = encode_model(model, Encoder(model.ir_version, home, data, spill))
+        chunks = encode_model(model, Encoder(model.ir_version, data, spill))
         if chunks.size <= MAX_MESSAGE:
             return chunks, data
     raise ModelError(f"the model takes {chunks.size} bytes even without its constants; {MAX_MESSAGE} are possible")
-
-
-def _data_name(model: Model, home: Path, name: str) -> str:
-    """A name for the external data beside the model that no file has which the model reads."""
-    tensors: Iterator[Tensor | None] = (value.tensor for graph in model.graphs() for value in graph.values)
-    taken = {tensor.path for tensor in tensors if isinstance(tensor, FileTensor)}
-    candidate, number = f"{name}.data", 0
-    while home / candidate in taken:
-        number += 1
-        candidate = f"{name}.{number}.data"
-    return candidate
 
 
 def encode_model(model: Model, encoder: Encoder) -> Chunks:

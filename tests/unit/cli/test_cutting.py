@@ -175,7 +175,8 @@ def test_external_data_go_with_their_stages(cli: Cli, tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.load(tmp_path / "v.npz")["a"], a)
     beside = tmp_path / "in" / "tail.onnx"
     assert cli("extract", path, "-o", beside, "--inputs", "a").status == 0
-    assert left_in(tmp_path / "in") == ["model.onnx", "tail.onnx", "weights.bin"]  # its data stay where they are
+    assert left_in(tmp_path / "in") == ["model.onnx", "tail.onnx", "tail.onnx.data", "weights.bin"]
+    assert beside.with_name("tail.onnx.data").stat().st_size == 4096, "its own weights alone"
     np.testing.assert_array_equal(session(beside).run(None, {"a": a})[0], y)
 
 

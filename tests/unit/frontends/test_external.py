@@ -192,11 +192,13 @@ def test_strings_are_refused(tmp_path: Path) -> None:
 # -- saving ---------------------------------------------------------------------------------------------------------
 
 
-def test_saved_in_the_same_folder_the_data_are_shared(tmp_path: Path) -> None:
+def test_saved_in_the_same_folder_the_data_are_one_new_file(tmp_path: Path) -> None:
     path = make(tmp_path)
     save(load(path), tmp_path / "n.onnx")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.data", "m.onnx", "n.onnx"]
-    assert (tmp_path / "n.onnx").read_bytes() == path.read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.data", "m.onnx", "n.onnx", "n.onnx.data"]
+    for left in (path, tmp_path / "m.data"):
+        left.unlink()
+    assert_equal(tmp_path / "n.onnx")
 
 
 def test_saved_over_itself(tmp_path: Path) -> None:
@@ -204,7 +206,21 @@ def test_saved_over_itself(tmp_path: Path) -> None:
     before = path.read_bytes()
     save(load(path), path)
     assert path.read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.onnx", "m.onnx.data"]
     assert_equal(path)
+
+
+def test_saved_over_itself_without_some_of_its_data(tmp_path: Path) -> None:
+    path = make(tmp_path, "m.onnx.data")
+    model = load(path)
+    (op,) = model.graph.ops
+    model.graph.remove_output(0)
+    model.graph.remove(op)
+    save(model, path)
+    data = path.with_name("m.onnx.1.data")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.onnx", data.name, "m.onnx.data"], "the model reads it yet"
+    assert data.stat().st_size == 64 + ARRAYS["a"].nbytes
+    np.testing.assert_array_equal(numpy_helper.to_array(onnx.load(path).graph.initializer[0]), ARRAYS["a"])
 
 
 def test_saved_elsewhere_the_data_go_along(tmp_path: Path) -> None:
