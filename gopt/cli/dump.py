@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import Assignment, Bytes, InputShape, input_options, json_flag, model_argument
-from .parts import FORCE, SELECTION, free, selection
+from .options import FORCE, Assignment, Bytes, InputShape, input_options, json_flag, model_argument
+from .parts import SELECTION, free, selection
 from .progress import progress
 from .text import columns, emit, emit_json, note, printable, size
 

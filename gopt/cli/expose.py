@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from ..errors import UsageError
-from .options import INPUTS, input_options, json_flag, model_argument
-from .parts import FORCE, NO_VERIFY, OUTPUT, SELECTION, free, rewrite, selection
+from .options import FORCE, INPUTS, input_options, json_flag, model_argument
+from .parts import NO_VERIFY, OUTPUT, SELECTION, free, rewrite, selection
 
 
 @click.command("expose", epilog="Example: gopt expose model.onnx -o exposed.onnx --op-type Conv --value hidden")

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from ..errors import UsageError
-from .options import VERIFY, input_options, json_flag, model_argument
-from .parts import FORCE, NO_VERIFY, OUTPUT, free, rewrite
+from .options import FORCE, VERIFY, input_options, json_flag, model_argument
+from .parts import NO_VERIFY, OUTPUT, free, rewrite
 
 
 @click.command("extract", epilog="Example: gopt extract model.onnx -o head.onnx --inputs features --outputs y")

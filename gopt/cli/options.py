@@ -97,6 +97,8 @@ class InputShape(ParamType):
         return {f"{found[1]}.{axis}": int(size) for axis, size in enumerate(sizes)}
 
 
+FORCE = click.option("-f", "--force", "--overwrite", "force", is_flag=True, help="Replace an existing file.")
+
 json_flag = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 
 

@@ -28,7 +28,6 @@ SELECTION = together(
     click.option("--regex", multiple=True, metavar="TEXT", help="Results whose name holds a match."),
     click.option("--all", "all_", is_flag=True, help="All results."),
 )
-FORCE = click.option("-f", "--force", is_flag=True, help="Replace what exists.")
 NO_VERIFY = click.option("--no-verify", is_flag=True, help="Do not run the models to compare their outputs.")
 OUTPUT = click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FILE", help="Where the result goes."

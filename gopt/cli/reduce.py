@@ -9,7 +9,7 @@ import click
 
 from ..errors import UsageError
 from .check import blocker_lines, summary
-from .options import json_flag, model_argument
+from .options import FORCE, json_flag, model_argument
 from .progress import progress
 from .targets import TARGET_OPTIONS, target_options
 from .text import emit, emit_json, printable
@@ -25,7 +25,7 @@ from .text import emit, emit_json, printable
     metavar="FILE",
     help="Where the part goes; MODEL.reduced.onnx beside the model by default.",
 )
-@click.option("-f", "--force", is_flag=True, help="Replace an existing file.")
+@FORCE
 @TARGET_OPTIONS
 @json_flag
 def command(model: Path, target_name: str, output: Path | None, force: bool, as_json: bool, **given: Any) -> None:

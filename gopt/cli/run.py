@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import ExitCode, UsageError
-from .options import INPUTS, PIPELINE, input_options, json_flag, model_argument, pipeline_options
+from .options import FORCE, INPUTS, PIPELINE, input_options, json_flag, model_argument, pipeline_options
 from .parts import with_exposed
 from .progress import progress
 from .shapes import SHAPES, with_shapes
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Where the result goes; MODEL.opt.onnx beside the model by default, a folder MODEL.TARGET for a target.",
 )
-@click.option("-f", "--force", is_flag=True, help="Replace an existing file.")
+@FORCE
 @PIPELINE
 @click.option("--target", "target_name", metavar="NAME", help="Make the model fit: tensorrt, trt-rtx, ...")
 @TARGET_OPTIONS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError
-from .options import INPUTS, Assignment, input_options, json_flag, model_argument
+from .options import FORCE, INPUTS, Assignment, input_options, json_flag, model_argument
 from .progress import progress
 from .run import as_data, destination, table, warnings
 from .text import emit, emit_json, note, printable
@@ -26,7 +26,7 @@ _FIRST = "(inline,fold,clean)*"
     "--batch", required=True, metavar="N|NAME", help="The new batch size: a number, or a name for any number."
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="MODEL.bN.onnx by default.")
-@click.option("-f", "--force", is_flag=True, help="Replace an existing file.")
+@FORCE
 @click.option(
     "--axis",
     "axes",

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..errors import ExitCode, UsageError
-from .options import json_flag
+from .options import FORCE, json_flag
 from .text import emit, emit_json, printable
 
 
@@ -25,7 +25,7 @@ def command() -> None:
 @click.argument("training", type=click.Path(path_type=Path), required=False, metavar="[TRAINING_SOURCE.yaml]")
 @click.option("--model", type=click.Path(path_type=Path), metavar="FILE.onnx", help="The model that was exported.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where it goes.")
-@click.option("-f", "--force", is_flag=True, help="Replace an existing file.")
+@FORCE
 @json_flag
 def init(training: Path | None, model: Path | None, output: Path | None, force: bool, as_json: bool) -> None:
     """Write a training_source.yaml to fill in or, with TRAINING_SOURCE and --model, the onnx_source.yaml that follows.

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError
-from .options import INPUTS, input_options, json_flag, model_argument
-from .parts import FORCE, NO_VERIFY, verified
+from .options import FORCE, INPUTS, input_options, json_flag, model_argument
+from .parts import NO_VERIFY, verified
 from .progress import progress
 from .text import columns, emit, emit_json, printable, size
 

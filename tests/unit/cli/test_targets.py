@@ -52,7 +52,7 @@ def test_run_writes_a_folder(cli: Cli, model: Path) -> None:
     assert str(folder / "model.onnx") in done.json["files"]
     assert (done.json["level"], done.json["verification"]["status"]) == ("static", "ok")
     assert cli("run", "--target", "trt10", "--level", "static", model).status == 2  # the folder is there
-    assert cli("run", "--target", "trt10", "--level", "static", model, "--force").status == 0
+    assert cli("run", "--target", "trt10", "--level", "static", model, "--overwrite").status == 0
 
 
 def test_run_says_what_is_left_in_the_way(cli: Cli, strange: Path) -> None:
