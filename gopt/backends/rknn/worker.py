@@ -90,16 +90,24 @@ def save_arrays(path: str, arrays: list[Any]) -> None:
 
 def make(job: dict[str, Any]) -> Any:
     """The toolkit's object; its import is what takes the time."""
-    if job.get("no_torch"):
-        pretend_torch()
+    imported = pretend_torch() if job.get("no_torch") and "torch" not in sys.modules else None
     from rknn.api import RKNN
+
+    if imported is not None:
+        imported()
 
     return RKNN(verbose=True)
 
 
-def pretend_torch() -> None:
-    """Stand in for PyTorch, which the toolkit imports at once and uses for the quantization `gdq` alone."""
+def pretend_torch() -> Callable[[], None]:
+    """Stand in for PyTorch, which the toolkit imports at once and uses for the quantization `gdq`, and to count.
+
+    Returns:
+        To be called once the toolkit is imported: from then on, what is asked of it beyond counting is an error.
+    """
     import types
+
+    state = {"importing": True}
 
     class Absent:
         """Whatever is asked of it, until it is called."""
@@ -113,6 +121,8 @@ def pretend_torch() -> None:
             return type(name, (), {}) if name[:1].isupper() else Absent(f"{self._name}.{name}")
 
         def __call__(self, *args: Any, **options: Any) -> Any:
+            if not state["importing"]:
+                raise NotImplementedError(f"{self._name} needs PyTorch: gopt rknn setup --torch cpu")
             # Decorators at import time: torch.no_grad(), torch.jit.script ...
             return args[0] if len(args) == 1 and callable(args[0]) else self
 
@@ -132,6 +142,38 @@ def pretend_torch() -> None:
         parent, _, last = name.rpartition(".")
         if parent:
             setattr(sys.modules[parent], last, module)
+    sys.modules["torch"].__dict__.update(counting())
+    return lambda: state.update(importing=False)
+
+
+def counting() -> dict[str, Any]:
+    """The functions of PyTorch by which the toolkit's rewrites number elements, on arrays of numpy."""
+    import numpy
+
+    class Numbers(numpy.ndarray):
+        """An array with the methods of tensors that the toolkit calls on the results."""
+
+        def numpy(self) -> Any:
+            return numpy.asarray(self)
+
+        def detach(self) -> Any:
+            return self
+
+        cpu = contiguous = detach
+
+    def arange(*bounds: int) -> Any:
+        return numpy.arange(*bounds).view(Numbers)
+
+    def split(numbers: Any, sizes: Any, dim: int = 0) -> Any:
+        length = numbers.shape[dim]
+        wanted = [sizes] * (-(-length // sizes)) if isinstance(sizes, int) else list(sizes)
+        ends = numpy.cumsum(wanted)[:-1]
+        return tuple(part.view(Numbers) for part in numpy.split(numbers, ends, axis=dim))
+
+    def cat(parts: Any, dim: int = 0) -> Any:
+        return numpy.concatenate(list(parts), axis=dim).view(Numbers)
+
+    return {"arange": arange, "split": split, "cat": cat}
 
 
 def with_plain_names(path: str) -> str:
@@ -244,6 +286,9 @@ def probe(job: dict[str, Any], events: Events) -> None:
 
 def main() -> None:
     """Do the job; the exit status is 0 if it went well."""
+    # The files beside this one are no modules for the toolkit to find, whatever they are called.
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [place for place in sys.path if place != here]
     with open(sys.argv[1]) as file:
         job = json.load(file)
     events = Events(job["events"])

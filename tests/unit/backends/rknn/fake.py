@@ -13,6 +13,15 @@ LOG = Path(__file__).with_name("toolkit.log")
 _TOOLKIT = """
 import os, sys, signal, time
 import numpy
+import torch
+
+
+@torch.no_grad()
+def at_import_time():
+    return 1
+
+
+assert at_import_time() == 1
 
 
 class RKNN:
@@ -39,6 +48,14 @@ class RKNN:
         if "rule" in self._model and "bad_rule" not in self._disabled:
             print("W You can add disable_rules=['bad_rule'] in rknn.config() to temporarily disable the error rule!")
             raise ValueError("Traceback (most recent call last):\\n  File x\\nIndexError: list index out of range\\n")
+        if "counts" in self._model:
+            import torch
+            first, second = torch.split(torch.arange(6).reshape([2, 3]), [1, 2], dim=1)
+            print("counted", torch.cat([first, second], dim=1).reshape(-1).numpy().tolist(), second.tolist())
+            print("counted", [part.tolist() for part in torch.split(torch.arange(1, 6), 2)])
+        if "learns" in self._model:
+            import torch
+            torch.linspace(0, 1, 5)
         if "exit" in self._model:
             sys.exit(3)
         return 0
@@ -61,6 +78,8 @@ def environment(folder: Path) -> Environment:
     package = folder / "fake" / "rknn"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
+    # What setup with --torch cpu would install; with none, the worker must not come to import it.
+    (folder / "fake" / "torch.py").write_text("def no_grad():\n    return lambda function: function\n")
     (package / "api.py").write_text(_TOOLKIT % {"log": str(LOG)})
     python = folder / "bin" / "python"
     python.parent.mkdir()

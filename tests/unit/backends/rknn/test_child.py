@@ -32,6 +32,17 @@ def test_a_conversion_gives_log_file_and_results(tmp_path: Path) -> None:
     assert set(outcome.seconds) == {"import", "config", "load", "build", "export", "runtime", "inference"}
 
 
+def test_without_pytorch_the_toolkit_can_count(tmp_path: Path) -> None:
+    outcome = convert(environment(tmp_path / "env"), conversion(tmp_path, "counts.onnx"), timeout=60)
+    said = [line for line in outcome.text.splitlines() if line.startswith("counted")]
+    assert said == ["counted [0, 1, 2, 3, 4, 5] [[1, 2], [4, 5]]", "counted [[1, 2], [3, 4], [5]]"]
+
+
+def test_without_pytorch_the_toolkit_cannot_learn(tmp_path: Path) -> None:
+    with pytest.raises(Crash, match=r"torch.linspace needs PyTorch: gopt rknn setup --torch cpu"):
+        convert(environment(tmp_path / "env"), conversion(tmp_path, "learns.onnx"), timeout=60)
+
+
 def test_a_number_without_dims_is_given_as_one_element(tmp_path: Path) -> None:
     wanted = conversion(tmp_path, feeds=[[np.float32(3)]])
     outcome = convert(environment(tmp_path / "env"), wanted, timeout=60)
