@@ -9,17 +9,80 @@ from collections.abc import Sequence
 
 from ..ir import Dim, DType, Op, TensorType, Type
 from .matmul import matmul_shape
-from .registry import define, shape_rule
+from .registry import define, find, shape_rule
 from .shapes import broadcast, same_as_first, tensor
 
 _DOMAIN = "com.microsoft"
 
 # Maps of the elements, or of each row, of the first operand.
 for _name in (
-    *("BiasAdd", "BiasGelu", "FastGelu", "Gelu", "GroupNorm", "QLinearLeakyRelu", "QLinearSigmoid", "QLinearSoftmax"),
+    *(
+        "BiasAdd",
+        "BiasGelu",
+        "BiasSoftmax",
+        "FastGelu",
+        "Gelu",
+        "GroupNorm",
+        "QLinearLeakyRelu",
+        "QLinearSigmoid",
+        "QLinearSoftmax",
+    ),
     *("QuickGelu", "RotaryEmbedding", "SkipGroupNorm", "SkipLayerNormalization", "SkipSimplifiedLayerNormalization"),
 ):
     define(_name, domain=_DOMAIN, infer=same_as_first)
+define("SimplifiedLayerNormalization", infer=same_as_first)  # ONNX Runtime's own, though in the standard domain
+
+
+def _as_standard(op: Op, op_type: str, slots: Sequence[int], own: Sequence[str] = ()) -> Sequence[Type | None]:
+    """What the standard operator says of the operands in these slots; `own` are attributes that it has not."""
+    attrs = {name: attr for name, attr in op.attrs.items() if name not in own}
+    made = Op(op_type, [op.input(slot) for slot in slots], 1, attrs)
+    made.imports = op.imports
+    known = find(op_type)
+    assert known is not None
+    assert known.infer is not None
+    return known.infer(made)
+
+
+@shape_rule("FusedConv", domain=_DOMAIN)
+def _fused_conv(op: Op) -> Sequence[Type | None]:
+    return _as_standard(op, "Conv", (0, 1), ("activation", "activation_params"))
+
+
+@shape_rule("FusedGemm", domain=_DOMAIN)
+def _fused_gemm(op: Op) -> Sequence[Type | None]:
+    own = [name for name in op.attrs if name.startswith("activation")]
+    return _as_standard(op, "Gemm", (0, 1), own)
+
+
+@shape_rule("QGemm", domain=_DOMAIN)
+def _quantized_gemm(op: Op) -> Sequence[Type | None]:
+    """Floats, if no scale is given for the result."""
+    (found,) = _as_standard(op, "Gemm", (0, 3))
+    if not isinstance(found, TensorType) or op.input(7) is not None:
+        return (found,)
+    return (TensorType(DType.FLOAT, found.shape),)
+
+
+@shape_rule("QLinearConv", domain=_DOMAIN)
+def _quantized_conv(op: Op) -> Sequence[Type | None]:
+    return (None,) if op.attr("channels_last", 0) else _as_standard(op, "Conv", (0, 3), ("channels_last",))
+
+
+@shape_rule("QLinearAveragePool", domain=_DOMAIN)
+def _quantized_pool(op: Op) -> Sequence[Type | None]:
+    return (None,) if op.attr("channels_last", 0) else _as_standard(op, "AveragePool", (0,), ("channels_last",))
+
+
+@shape_rule("QLinearGlobalAveragePool", domain=_DOMAIN)
+def _quantized_global_pool(op: Op) -> Sequence[Type | None]:
+    return (None,) if op.attr("channels_last", 0) else _as_standard(op, "GlobalAveragePool", (0,), ("channels_last",))
+
+
+@shape_rule("QLinearConcat", domain=_DOMAIN)
+def _quantized_concat(op: Op) -> Sequence[Type | None]:
+    """Operands: scale and zero point of the result, then each part with its own."""
+    return _as_standard(op, "Concat", range(2, len(op.inputs), 3))
 
 
 @shape_rule("DynamicQuantizeLSTM", domain=_DOMAIN)

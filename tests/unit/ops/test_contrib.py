@@ -41,6 +41,13 @@ CASES: dict[str, tuple[list[Any], dict[str, Any], int]] = {
     "DequantizeLinear": ([u8(2, 3), ONE, U0], {}, 1),
     "Attention": ([f32(2, 4, 8), f32(8, 24), f32(24)], {"num_heads": 2}, 1),
     "MultiHeadAttention": ([f32(2, 4, 8), f32(2, 6, 8), f32(2, 6, 8)], {"num_heads": 2}, 1),
+    "FusedConv": ([f32(1, 2, 7, 5), f32(4, 2, 3, 3)], {"activation": "Relu", "strides": [2, 1]}, 1),
+    "FusedGemm": ([f32(3, 2), f32(3, 4)], {"transA": 1, "activation": "Relu"}, 1),
+    "QGemm": ([u8(2, 3), ONE, U0, u8(3, 4), ONE, U0, None, ONE, U0], {}, 1),
+    "QLinearConcat": ([ONE, U0, u8(2, 3), ONE, U0, u8(2, 4), ONE, U0], {"axis": 1}, 1),
+    "QLinearAveragePool": ([u8(1, 2, 7, 5), ONE, U0, ONE, U0], {"kernel_shape": [3, 2]}, 1),
+    "QLinearGlobalAveragePool": ([u8(1, 2, 7, 5), ONE, U0, ONE, U0], {}, 1),
+    "QLinearConv": ([u8(1, 2, 7, 5), ONE, U0, u8(4, 2, 3, 3), ONE, U0, ONE, U0], {}, 1),
     "DynamicQuantizeLSTM": (
         [f32(5, 1, 3), u8(1, 3, 16), u8(1, 4, 16), f32(1, 32), *[None] * 4, *[ONE.reshape(1), U0.reshape(1)] * 2],
         {"hidden_size": 4},
@@ -76,7 +83,7 @@ def test_shapes_agree_with_the_runtime(op_type: str) -> None:
         output.ClearField("type")
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
     proto = helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
-    results = ort.InferenceSession(proto).run(None, {"i0": arrays[0]})
+    results = ort.InferenceSession(proto).run(None, {"i0": np.asarray(arrays[0])})
     model = load(proto)
     infer(model)
     for value, result in zip(model.graph.outputs, results, strict=True):
