@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Callable
 from typing import Any, BinaryIO
@@ -15,6 +16,7 @@ def execute(data: bytes, inputs: dict[str, Any]) -> tuple[Outputs | None, Interf
 
     A model that does not load or run has None for outputs.
     """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime as ort
 
     options = ort.SessionOptions()

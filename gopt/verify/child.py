@@ -24,6 +24,7 @@ from typing import IO, Any
 
 WORKER = ("-P", "-m", "gopt.verify.worker")
 _FREE_SHARE = 0.8
+_SILENT = {"ORT_DISABLE_TELEMETRY": "1"}  # ONNX Runtime 1.31 and later would tell its maker about models
 
 
 class ChildError(Exception):
@@ -59,7 +60,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
-                env=os.environ | {"PYTHONPATH": path, "PYTHONFAULTHANDLER": ""},
+                env=os.environ | {"PYTHONPATH": path, "PYTHONFAULTHANDLER": "", **_SILENT},
                 start_new_session=True,  # Ctrl-C is for gopt, which ends the child; kill reaches its children too
                 text=True,
                 encoding="utf-8",
