@@ -13,22 +13,23 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
-from .cases import Case, all_cases
+from gopt.testing.backend_cases import BackendCase, backend_cases
+
 from .suite import PIPELINES, Outcome, examine
 
 BATCH = 40
 
 
-def examine_all(cases: list[Case], pipelines: tuple[str, ...]) -> list[Outcome]:
+def examine_all(cases: list[BackendCase], pipelines: tuple[str, ...]) -> list[Outcome]:
     """Outcomes of a batch, in this process."""
     return [examine(case, pipelines) for case in cases]
 
 
-def in_batches(cases: list[Case], pipelines: tuple[str, ...], jobs: int, size: int) -> list[Outcome]:
+def in_batches(cases: list[BackendCase], pipelines: tuple[str, ...], jobs: int, size: int) -> list[Outcome]:
     """Outcomes of all cases; a batch whose process dies is taken apart until the case that kills it is alone."""
     batches = [cases[k : k + size] for k in range(0, len(cases), size)]
     outcomes: list[Outcome] = []
-    again: list[Case] = []
+    again: list[BackendCase] = []
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
         for batch, future in [(b, pool.submit(examine_all, b, pipelines)) for b in batches]:
@@ -44,7 +45,7 @@ def in_batches(cases: list[Case], pipelines: tuple[str, ...], jobs: int, size: i
     return outcomes + in_batches(again, pipelines, jobs, 1)
 
 
-def _alone(case: Case, pipelines: tuple[str, ...]) -> Outcome:
+def _alone(case: BackendCase, pipelines: tuple[str, ...]) -> Outcome:
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as pool:
         try:
             return pool.submit(examine, case, pipelines).result()
@@ -60,7 +61,7 @@ def main() -> int:
     parser.add_argument("--json", help="write all outcomes there")
     args = parser.parse_args()
     pipelines = tuple(args.passes or PIPELINES)
-    cases = [c for c in all_cases() if args.word in c.name]
+    cases = [c for c in backend_cases() if args.word in c.name]
     outcomes = sorted(in_batches(cases, pipelines, args.jobs, BATCH), key=lambda o: o.case)
     for outcome in outcomes:
         for pipeline, why in outcome.failures.items():

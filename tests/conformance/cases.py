@@ -1,62 +1,14 @@
-"""ONNX's backend test cases, as data: the models and expected outputs that the onnx package carries."""
+"""Whether a model still gives what one of ONNX's backend test cases expects."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-from onnx import numpy_helper
 
-FOLDERS = ("node", "simple", "pytorch-converted", "pytorch-operator")
+from gopt.testing.backend_cases import BackendCase
+
 RTOL, ATOL = 1e-3, 1e-5
-
-
-@dataclass(frozen=True)
-class Case:
-    """One case: a folder with `model.onnx` and data sets."""
-
-    path: Path
-
-    @property
-    def name(self) -> str:
-        return f"{self.path.parent.name}/{self.path.name}"
-
-    @property
-    def model(self) -> Path:
-        return self.path / "model.onnx"
-
-    def data_sets(self) -> Iterator[tuple[list[Any], list[Any]]]:
-        """Inputs and expected outputs of each data set, in the order of the graph's."""
-        proto = onnx.load(self.model, load_external_data=False)
-        for folder in sorted(self.path.glob("test_data_set_*")):
-            inputs = _read(folder, "input", [i.type for i in proto.graph.input])
-            yield inputs, _read(folder, "output", [o.type for o in proto.graph.output])
-
-
-def all_cases() -> list[Case]:
-    """The cases with data, by name."""
-    root = Path(onnx.__file__).parent / "backend" / "test" / "data"
-    found = [Case(p) for folder in FOLDERS for p in sorted((root / folder).iterdir()) if (p / "model.onnx").exists()]
-    return sorted(found, key=lambda c: c.name)
-
-
-def _read(folder: Path, kind: str, types: list[onnx.TypeProto]) -> list[Any]:
-    files = sorted(folder.glob(f"{kind}_*.pb"), key=lambda p: int(re.findall(r"\d+", p.name)[-1]))
-    return [_value(path.read_bytes(), type_) for path, type_ in zip(files, types)]
-
-
-def _value(data: bytes, type_: onnx.TypeProto) -> Any:
-    kind = type_.WhichOneof("value")
-    if kind == "sequence_type":
-        return numpy_helper.to_list(onnx.SequenceProto.FromString(data))
-    if kind == "optional_type":
-        return numpy_helper.to_optional(onnx.OptionalProto.FromString(data))
-    return numpy_helper.to_array(onnx.TensorProto.FromString(data))
 
 
 def run(data: bytes, inputs: list[Any]) -> list[Any]:
@@ -105,7 +57,7 @@ def _differs(want: Any, have: Any) -> str:
     return "" if close else f"error {float(np.nanmax(np.abs(want - have))):.2g}"
 
 
-def verdict(data: bytes, case: Case) -> str:
+def verdict(data: bytes, case: BackendCase) -> str:
     """Why ONNX Runtime does not give a case's expected outputs for this model; "" if it does."""
     for inputs, expected in case.data_sets():
         try:

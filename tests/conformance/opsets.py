@@ -19,8 +19,9 @@ import onnx
 import gopt
 from gopt.errors import GoptError, TargetError
 from gopt.frontends.onnx import to_bytes
+from gopt.testing.backend_cases import BackendCase, backend_cases
 
-from .cases import Case, all_cases, verdict
+from .cases import verdict
 from .suite import _checker
 
 TARGETS = (26, 19, 17, 13)  # the newest that the installed ONNX Runtime takes, and what targets need
@@ -37,7 +38,7 @@ class Outcome:
     by_opset: dict[int, str] = field(default_factory=dict)
 
 
-def examine(case: Case, targets: tuple[int, ...] = TARGETS) -> Outcome:
+def examine(case: BackendCase, targets: tuple[int, ...] = TARGETS) -> Outcome:
     """Convert one case to each opset and run it there."""
     data = case.model.read_bytes()
     outcome = Outcome(case.name)
@@ -47,7 +48,7 @@ def examine(case: Case, targets: tuple[int, ...] = TARGETS) -> Outcome:
     return outcome
 
 
-def _at(case: Case, data: bytes, target: int) -> str:
+def _at(case: BackendCase, data: bytes, target: int) -> str:
     model = gopt.load(case.model)
     try:
         gopt.run(model, f"opset:to={target}", verify=False)
@@ -63,11 +64,11 @@ def _at(case: Case, data: bytes, target: int) -> str:
     return f"FAILED: {why}" if why else ""
 
 
-def _several(cases: list[Case], targets: tuple[int, ...]) -> list[Outcome]:
+def _several(cases: list[BackendCase], targets: tuple[int, ...]) -> list[Outcome]:
     return [examine(case, targets) for case in cases]
 
 
-def in_batches(cases: list[Case], targets: tuple[int, ...], size: int = BATCH) -> list[Outcome]:
+def in_batches(cases: list[BackendCase], targets: tuple[int, ...], size: int = BATCH) -> list[Outcome]:
     """Outcomes of all cases; a batch whose process dies is taken apart until the case that kills it is alone."""
     outcomes: list[Outcome] = []
     for start in range(0, len(cases), size):
@@ -88,7 +89,7 @@ def main() -> int:
     parser.add_argument("--blocked", action="store_true", help="list what is blocked too")
     args = parser.parse_args()
     targets = tuple(args.to or TARGETS)
-    outcomes = in_batches([c for c in all_cases() if args.word in c.name], targets)
+    outcomes = in_batches([c for c in backend_cases() if args.word in c.name], targets)
     counts: dict[int, Counter[str]] = {t: Counter() for t in targets}
     for outcome in outcomes:
         for target, what in outcome.by_opset.items():

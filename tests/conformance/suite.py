@@ -9,8 +9,9 @@ import onnx
 import gopt
 from gopt.errors import GoptError
 from gopt.frontends.onnx import to_bytes
+from gopt.testing.backend_cases import BackendCase
 
-from .cases import Case, verdict
+from .cases import verdict
 
 PIPELINES = ("@default", "inline", "fold", "clean", "layout", "fuse")
 
@@ -32,7 +33,7 @@ class Outcome:
     rewrites: int = 0
 
 
-def examine(case: Case, pipelines: tuple[str, ...] = PIPELINES) -> Outcome:
+def examine(case: BackendCase, pipelines: tuple[str, ...] = PIPELINES) -> Outcome:
     """Run one case plain, round trip it, and run it after each pipeline."""
     data = case.model.read_bytes()
     outcome = Outcome(case.name, verdict(data, case))
@@ -46,7 +47,7 @@ def examine(case: Case, pipelines: tuple[str, ...] = PIPELINES) -> Outcome:
     return outcome
 
 
-def after(case: Case, pipeline: str, outcome: Outcome, first: bool) -> str:
+def after(case: BackendCase, pipeline: str, outcome: Outcome, first: bool) -> str:
     """What a pipeline broke: it fails, the model no longer passes (if it did plain), or the checker refuses it."""
     try:
         result = gopt.run(gopt.load(case.model), pipeline, verify=False)

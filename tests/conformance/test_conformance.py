@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from .cases import Case, all_cases
+from gopt.testing.backend_cases import BackendCase, backend_cases
+
 from .suite import examine
 
 # Cases that bring the native runtime down even before gopt has touched them would end the whole test process.
@@ -12,6 +13,6 @@ CRASHES_PLAIN: frozenset[str] = frozenset()
 
 
 @pytest.mark.conformance
-@pytest.mark.parametrize("case", [c for c in all_cases() if c.name not in CRASHES_PLAIN], ids=lambda c: c.name)
-def test_case(case: Case) -> None:
+@pytest.mark.parametrize("case", [c for c in backend_cases() if c.name not in CRASHES_PLAIN], ids=lambda c: c.name)
+def test_case(case: BackendCase) -> None:
     assert not examine(case).failures

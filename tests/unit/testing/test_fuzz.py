@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,13 @@ from gopt.rewrite import Numerics, P, Rewriter, Rule, rule
 from gopt.testing.fuzz import Case, Oracle, draw
 from gopt.testing.fuzz.blame import blame
 from gopt.testing.fuzz.corpus import keep, read
-from gopt.testing.fuzz.kernels import runs
+from gopt.testing.fuzz.kernels import OPSETS, runs
 from gopt.testing.fuzz.pipelines import plan
 from gopt.testing.fuzz.session import fuzz, settle
 from gopt.testing.fuzz.shrink import same_failure
+from gopt.testing.fuzz.sketch import Misfit, Sketch
+from gopt.testing.fuzz.steps.documented import documented
+from gopt.testing.fuzz.steps.rare import random_numbers
 
 
 @rule(P.Neg(P.Abs("x")), name="planted.neg_abs", numerics=Numerics.EXACT)
@@ -169,3 +173,20 @@ def test_a_short_run_finds_nothing() -> None:
     assert tally.drawn == 5
     assert told == []
     assert tally.rules
+
+
+def test_the_cases_of_onnx_bring_in_rare_operators() -> None:
+    kinds: set[str] = set()
+    for seed in range(150):
+        sketch = Sketch(np.random.default_rng(seed), OPSETS[-1])
+        with suppress(Misfit):
+            documented(sketch)
+        kinds.update(op.op_type for op in sketch.graph.ops)
+    assert len(kinds) > 60
+
+
+def test_what_is_drawn_at_random_is_no_output() -> None:
+    sketch = Sketch(np.random.default_rng(1), 18)
+    differ = random_numbers(sketch)
+    assert [v for v in sketch.values if v.producer is not None] == [differ]
+    assert len({op for op in sketch.graph.ops if op.op_type.startswith("Random")}) == 2

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from . import control, elementwise, layers, lookup, movement, rare, sizes, splice  # noqa: F401  (they fill the table)
+from . import (  # noqa: F401  (they fill the table)
+    control,
+    documented,
+    elementwise,
+    layers,
+    lookup,
+    movement,
+    rare,
+    sizes,
+    splice,
+)
 from .core import STEPS, Step, grow, step
 
 __all__ = ["STEPS", "Step", "grow", "step"]

@@ -52,6 +52,8 @@ def conv(s: Sketch) -> Value:
 def after_layer(s: Sketch, x: Value) -> Value:
     """What follows a layer: a normalization, a factor, a bias, an activation."""
     kind = s.rng.random()
+    if len(shape(x)) < 2:
+        raise Misfit
     dims = (shape(x)[1], *(1,) * (len(shape(x)) - 2))
     if kind < 0.35:
         return normalize(s, x)

@@ -142,3 +142,19 @@ def spectrum(s: Sketch) -> Value:
     """DFT of real numbers."""
     x = s.op("Unsqueeze", s.some((DType.FLOAT,), (2,), least=2), ints(-1))
     return s.op("DFT", x)
+
+
+@step(0.5)
+def random_numbers(s: Sketch) -> Value:
+    """Whether two draws differ, which two ops of equal attributes do; nothing else is made of what they draw."""
+    if s.depth:
+        raise Misfit
+    op_type = s.pick(["RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike"])
+    like = op_type.endswith("Like")
+    given = (s.some(FLOATS),) if like else ()
+    attrs = {} if like else {"shape": [s.number(1, 3), s.number(1, 3)]}
+    pool = list(s.values)
+    apart = s.op("Abs", s.op("Sub", *(s.op(op_type, *given, dtype=int(DType.FLOAT), **attrs) for _ in range(2))))
+    differ = s.op("Greater", s.op("ReduceMax", apart, keepdims=0), np.float32(0))
+    s.values[:] = [*pool, differ]
+    return differ

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache, lru_cache
 
+from .... import ops
 from ....errors import GoptError
 from ....frontends.text import parse
 from ....ir import DType, Model, Symbol, TensorType, Value
@@ -11,6 +12,7 @@ from ....ir.clone import clone_op
 from ....passes import REGISTRY
 from ....rewrite import Rule
 from ...generate import generate
+from .. import kernels
 from ..sketch import Feed, Misfit, Sketch, dtype, shape, size
 from .core import step
 from .movement import ints
@@ -57,7 +59,7 @@ def put_in(s: Sketch, source: Model) -> None:
     Raises:
         Misfit: it cannot stand here: other opset, functions.
     """
-    if not _may_stand(source, s) or source.functions:
+    if not may_stand(source, s) or source.functions:
         raise Misfit
     sizes: dict[Symbol, int] = {}
     mapping: dict[Value, Value | None] = {}
@@ -66,6 +68,15 @@ def put_in(s: Sketch, source: Model) -> None:
         if not isinstance(type_, TensorType) or type_.shape is None or type_.dtype is DType.STRING:
             raise Misfit
         mapping[value] = _operand(s, type_, sizes)
+    copy_in(s, source, mapping)
+
+
+def copy_in(s: Sketch, source: Model, mapping: dict[Value, Value | None]) -> None:
+    """Copy the ops of a model whose inputs are mapped.
+
+    Raises:
+        Misfit: they have bodies, and this is one; what they take is not there; or nothing runs them.
+    """
     if s.depth and source.graph.owners:
         raise Misfit
     for op in source.graph.ops:
@@ -74,13 +85,24 @@ def put_in(s: Sketch, source: Model) -> None:
         except (KeyError, GoptError):
             raise Misfit from None
         if made is not None:
+            if not kernels.runs(made):
+                raise Misfit
             s.add(made)
 
 
-def _may_stand(source: Model, s: Sketch) -> bool:
-    """True at the same opset, or at a newer one since most operators are written as they are today."""
+def may_stand(source: Model, s: Sketch) -> bool:
+    """True at the same opset, at a newer one since most operators are written as they are today, or if all are."""
     version, here = source.opsets.get("", 0), s.graph.opsets[""]
-    return version == here or 18 <= version < here
+    if version == here or 18 <= version < here:
+        return True
+    types = {op.op_type for graph in source.graphs() for op in graph.ops if not op.domain}
+    return all(_since(op_type, version) == _since(op_type, here) for op_type in types)
+
+
+def _since(op_type: str, opset: int) -> int:
+    """The version of an operator that an opset holds; 0 if none."""
+    known = ops.schema(op_type)
+    return 0 if known is None else max((v for v in known.since if v <= opset), default=0)
 
 
 def _operand(s: Sketch, type_: TensorType, sizes: dict[Symbol, int]) -> Value:
