@@ -15,6 +15,7 @@ MODULES = (
     "alike",
     "focus",
     "split",
+    "sequences",
     "expand",
     "repeat",
     "pads",

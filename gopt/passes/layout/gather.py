@@ -89,6 +89,27 @@ def everything_nd(rw: Rewriter, op: Op, x: Value, indices: Value) -> Value:
 
 
 @rule(
+    P.GatherND("x", _RESHAPES("indices", ...).as_("unsqueeze").shared(), batch_dims=0),
+    example=example(
+        "(float[4,3] x) => (float[2,3] y) <int64[2] i = {3, -2}, int64[1] last = {-1}> "
+        "{ u = Unsqueeze(i, last) y = GatherND(x, u) }"
+    ),
+)
+def one_axis(rw: Rewriter, x: Value, unsqueeze: Op, indices: Value) -> Value:
+    """GatherND(x, Unsqueeze(i, -1)) -> Gather(x, i)
+
+    Exact: indices of one number each go along the first axis.
+    """
+    rank = len(known_shape(indices))
+    if len(known_shape(unsqueeze.result)) != rank + 1:
+        raise RejectError("it adds no axis")
+    if not is_unsqueeze(unsqueeze, rank, (*known_shape(indices), 1)):
+        raise RejectError("an index may have more than one number")
+    made: Value = rw.Gather(x, indices, axis=0)
+    return made
+
+
+@rule(
     P.GatherND("x", P.Concat(P.each("parts")).as_("stack").shared(), batch_dims=0).as_("op"),
     example=example(
         "(bool[N,M] x) => (bool[N,1,M] y) <int64 i = {0}, int64 j = {1}, int64[2] a = {1, 2}, int64[2] b = {0, 1}, "

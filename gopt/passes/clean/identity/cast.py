@@ -37,6 +37,23 @@ def cast_like(rw: Rewriter, x: Value, like: Value) -> Value:
 
 
 @rule(
+    P.CastLike("x", "like"),
+    example=example("(float[2] x, double like) => (double[2] y) { y = CastLike(x, like) }"),
+)
+def like(rw: Rewriter, x: Value, like: Value) -> Value:
+    """CastLike(x, like) -> Cast(x)
+
+    Applies if the element type of `like` is known, and to constants too, which then fold. Exact: both convert by the
+    same clauses.
+    """
+    dtype = rw.dtype(like)
+    if dtype is None or rw.dtype(x) is dtype:
+        raise RejectError("the element type is not known, or x has it already")
+    made: Value = rw.Cast(x, to=int(dtype), **rw.copy_attrs(rw.root))
+    return made
+
+
+@rule(
     P.Cast(P.Cast("x").as_("first").shared()),
     example=example("(float16[2] x) => (float16[2] y) { a = Cast<to = 1>(x) b = Cast<to = 10>(a) y = Neg(b) }"),
 )

@@ -89,6 +89,10 @@ FIRES = {
         "logic.where",
     ),
     "cast: before version 6": (f"{X} {{ a = Cast<to = 1>(x) y = Neg(a) }}", "cast.cast"),
+    "like: a constant": (
+        "(double[2] x) => (double[2] y) <float[2] c = {0.1, 1}> { a = CastLike(c, x) y = Mul(a, x) }",
+        "cast.like",
+    ),
     "back: bool": ("(bool[2] x) => (bool[2] y) { a = Cast<to = 7>(x) b = Cast<to = 9>(a) y = Not(b) }", "cast.back"),
     "back: the first result is used too": (
         "(int32[2] x) => (int32[2] y, int64[2] z) { a = Cast<to = 7>(x) b = Cast<to = 6>(a) y = Neg(b) z = Neg(a) }",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import onnx
 import pytest
 
+import gopt
+from gopt.frontends.text import parse
 from gopt.passes.registry import REGISTRY
 from gopt.rewrite import Numerics, Rule
 
@@ -26,6 +28,7 @@ FILES = (
     "broadcast",
     "across",
     "products",
+    "sequences",
 )
 RULES = [rule for file in FILES for rule in REGISTRY.find(f"layout.{file}") if isinstance(rule, Rule)]
 
@@ -323,6 +326,35 @@ FIRES = {
         "{ p = Slice(x, s, e, a, k) q = Slice(x, u, e, a, k) r = Slice(x, t, e, a, k) z = Slice(x, v, e, a, k) "
         "y = Concat<axis = 1>(p, q, r, z) }",
         ["SpaceToDepth", "Gather"],
+    ),
+    "one axis: shared with another product": (
+        "gather.one_axis",
+        "(float[4,3] x) => (float y, int64 z) <int64[2] i = {3, -4}, int64[1] last = {1}> "
+        "{ u = Unsqueeze(i, last) y = GatherND(x, u) z = Neg(u) }",
+        ["Gather", "Neg", "Unsqueeze"],
+    ),
+    "sequences: parts of several sizes": (
+        "sequences.part",
+        f"(float[N,5] x) => (float y) {axes(n='1 3 1')[:-1]}, int64 i = {{-2}}> "
+        "{ s = SplitToSequence<axis = -1>(x, n) y = SequenceAt(s, i) }",
+        ["Slice"],
+    ),
+    "sequences: a part of a dim of any size": (
+        "sequences.part",
+        "(float[N,5] x) => (float y) <int64 n = {2}, int64 i = {0}> "
+        "{ s = SplitToSequence<axis = 0>(x, n) y = SequenceAt(s, i) }",
+        ["Slice"],
+    ),
+    "sequences: the last one of single elements": (
+        "sequences.part",
+        "(float[N,5] x) => (float y) <int64 i = {-1}> { s = SplitToSequence(x) y = SequenceAt(s, i) }",
+        ["Slice"],
+    ),
+    "sequences: elements without their axis": (
+        "sequences.part",
+        "(float[N,5] x) => (float y, float z) <int64 i = {-1}, int64 j = {0}> "
+        "{ s = SplitToSequence<axis = 1, keepdims = 0>(x) y = SequenceAt(s, i) z = SequenceAt(s, j) }",
+        ["Gather", "Gather"],
     ),
     "focus: into a Conv": (
         "focus.into_conv",
@@ -718,6 +750,29 @@ STAYS = {
         "(float[N,2,4,4] x) => (float y) <int64[2] c = {1, 0}, float[2,1,1,1] w = {2, 3}> "
         "{ a = Gather<axis = 1>(x, c) y = Conv<group = 2>(a, w) }",
     ),
+    "one axis: indices of two numbers": (
+        "gather.one_axis",
+        "(float[4,3] x, int64[2] i) => (float y) <int64[2] p = {1, 2}> { u = Reshape(i, p) y = GatherND(x, u) }",
+    ),
+    "one axis: an axis put in elsewhere": (
+        "gather.one_axis",
+        "(float[4,3] x, int64[2] i) => (float y) <int64[1] a = {0}> { u = Unsqueeze(i, a) y = GatherND(x, u) }",
+    ),
+    "one axis: batch dims": (
+        "gather.one_axis",
+        "(float[2,3,4] x, int64[2] i) => (float y) <int64[1] a = {1}> "
+        "{ u = Unsqueeze(i, a) y = GatherND<batch_dims = 1>(x, u) }",
+    ),
+    "sequences: from the end of any size": (
+        "sequences.part",
+        "(float[N,5] x) => (float y) <int64 n = {2}, int64 i = {-1}> "
+        "{ s = SplitToSequence<axis = 0>(x, n) y = SequenceAt(s, i) }",
+    ),
+    "sequences: another axis comes first": (
+        "sequences.concat",
+        "(float[2] a, float[2] b) => (float y) "
+        "{ s = SequenceConstruct(a, b) y = ConcatFromSequence<axis = 0, new_axis = 1>(s) }",
+    ),
     "everything: in columns": (
         "gather.everything_nd",
         "(bool[2,2,N] x) => (bool y) <int64[4,2] i = {0, 0, 1, 0, 0, 1, 1, 1}> { y = GatherND(x, i) }",
@@ -863,3 +918,16 @@ def test_exact_rules_say_so() -> None:
         "reduce.sums",
     ]
     assert sorted(r.name for r in RULES if r.numerics is not Numerics.EXACT) == [f"layout.{name}" for name in rounding]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{ s = SplitToSequence<axis = 1>(x, two) y = SequenceAt(s, three) }",
+        "{ s = SequenceConstruct(x) t = SequenceInsert(s, x, two) y = SequenceAt(t, two) }",
+    ],
+)
+def test_a_place_outside_of_a_sequence_stays_for_the_runtime_to_refuse(body: str) -> None:
+    given = "g (float[2,5] x) => (float y) <int64 two = {2}, int64 three = {3}>"
+    model = parse(f'<ir_version: 8, opset_import: ["": 17]> {given} {body}')
+    assert not gopt.run(model, "layout", verify=False).ledger.entries
