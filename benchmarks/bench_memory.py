@@ -5,8 +5,8 @@
 Makes a chain of MatMuls whose weights lie in a file beside the model, with a weight that nobody uses and one that is
 there twice, and runs `gopt run` on it without and with verification. Highest resident sets are those of each process,
 pages of mapped files counted; "own" is memory that no file backs. With `--kills` it then sends SIGKILL, SIGTERM and
-SIGINT in turn at moments drawn by chance, and compares the old output, both files of it, byte for byte. Only Linux tells
-all this (/proc).
+SIGINT in turn at moments drawn by chance, and compares the old output, both files of it, byte for byte. Only Linux
+tells all this (/proc).
 """
 
 from __future__ import annotations
@@ -177,42 +177,68 @@ def alive(marker: str) -> list[int]:
 
 def kill_runs(model: Path, out: Path, seconds: float, times: int) -> int:
     """End runs at random moments; prints what is left each time, returns the number of faults."""
-    rng, faults = random.Random(7), 0
-    kinds = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-    before = digest(out.parent)
+    rng, faults, landed = random.Random(7), 0, 0
+    new = digest(out.parent)
     scratch = out.parent.with_name("scratch")
     scratch.mkdir()
-    for attempt in range(times):
-        kind, moment = kinds[attempt % 3], rng.uniform(0.02, 1.0) * seconds
-        marker = f"GOPT_BENCH_KILL={os.getpid()}.{attempt}"
-        environment = os.environ | {"TMPDIR": str(scratch)} | dict([marker.split("=")])
-        process = subprocess.Popen(run_command(model, out, "-q"), env=environment, stderr=subprocess.DEVNULL)
-        time.sleep(moment)
-        finished = process.poll() is not None
-        process.send_signal(kind)
-        process.wait(60)
-        deadline = time.monotonic() + _LEFT
-        while (alive(marker) or any(scratch.iterdir())) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        hidden = [p for p in out.parent.iterdir() if p.name.startswith(".")]
-        wrong = [f"processes {alive(marker)}"] if alive(marker) else []
-        wrong += [f"temporary files {[p.name for p in scratch.iterdir()]}"] if any(scratch.iterdir()) else []
-        wrong += [f"hidden files {[p.name for p in hidden]}"] if hidden and kind is not signal.SIGKILL else []
-        wrong += [] if digest(out.parent) == before else ["the output is another"]
+    old = restored(model, out)
+    assert old != new
+    while landed < times:
+        kind, moment = KINDS[landed % len(KINDS)], rng.uniform(0.02, 1.0) * seconds
+        wrong, status, hidden = killed(run_command(model, out, "-q"), kind, moment, scratch, out)
+        now = digest(out.parent)
+        if status == 0:  # too late: the next one comes earlier
+            seconds = max(moment, 1.0)
+            wrong += [] if now == new else ["the output is another"]
+            old = restored(model, out)
+        else:
+            wrong += [] if now == old else ["the new output" if now == new else "the output is another"]
+            landed += 1
         left = sum(p.stat().st_size for p in hidden) / 1e9
-        state = "had finished" if finished else f"status {process.returncode}, {left:.2f} GB hidden"
+        state = "had finished" if status == 0 else f"status {status}, {left:.2f} GB hidden"
         print(f"    {kind.name:8} after {moment:5.2f} s: {'; '.join(wrong) or 'whole'} ({state})", flush=True)
         faults += bool(wrong)
         for path in hidden:  # what is new might be a running process's; the next run removes what is older
             os.utime(path, (time.time() - 60,) * 2, follow_symlinks=False)
     subprocess.run(run_command(model, out, "-q"), check=True)
-    if sorted(p.name for p in out.parent.iterdir()) != sorted(before):
+    if sorted(p.name for p in out.parent.iterdir()) != sorted(new) or digest(out.parent) != new:
         print(f"    at the end there are {sorted(p.name for p in out.parent.iterdir())}")
         faults += 1
     return faults
 
 
+KINDS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+
+
+def restored(model: Path, out: Path) -> dict[str, str]:
+    """Make the old output, which is another than that of the runs that are killed."""
+    subprocess.run(run_command(model, out, "-q", "--no-verify", "--passes", "clean.dead"), check=True)
+    return digest(out.parent)
+
+
+def killed(
+    command: Sequence[str], kind: signal.Signals, moment: float, scratch: Path, out: Path
+) -> tuple[list[str], int, list[Path]]:
+    """Run a command and end it; gives what it left that it should not, its status, and hidden files at the output."""
+    marker = f"GOPT_BENCH_KILL={os.getpid()}.{moment}"
+    environment = os.environ | {"TMPDIR": str(scratch)} | dict([marker.split("=")])
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    time.sleep(moment)
+    process.send_signal(kind)
+    process.wait(60)
+    deadline = time.monotonic() + _LEFT
+    while (alive(marker) or any(scratch.iterdir())) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    hidden = [p for p in out.parent.iterdir() if p.name.startswith(".")]
+    wrong = [f"processes {alive(marker)}"] if alive(marker) else []
+    wrong += [f"temporary files {[p.name for p in scratch.iterdir()]}"] if any(scratch.iterdir()) else []
+    if kind is not signal.SIGKILL and hidden:
+        wrong.append(f"hidden files {[p.name for p in hidden]}")
+    return wrong, process.returncode, hidden
+
+
 def main() -> int:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and so do theirs
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gigabytes", type=float, default=2.3)
     parser.add_argument("--kills", type=int, default=0, metavar="N", help="then end N runs at random moments")
