@@ -6,6 +6,7 @@ MODULES = (
     "dims",
     "squeeze",
     "branches",
+    "contrib",
     "loops",
     "ranks",
     "norm",
@@ -14,5 +15,4 @@ MODULES = (
     "doubles",
     "quantized",
     "sparse",
-    "contrib",
 )

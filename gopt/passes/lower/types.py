@@ -9,12 +9,12 @@ from ...ir import DType, Op, Value
 from ...rewrite import P, RejectError, Rewriter, rule
 from ..example import example
 
-_MOVES = ("Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Tile", "Transpose", "Unsqueeze")
+MOVES = ("Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Tile", "Transpose", "Unsqueeze")
 _SMALL = (DType.UINT8, DType.INT8)
 
 
 @rule(
-    P.Cast(P.op(*_MOVES)("x", ...).as_("move")),
+    P.Cast(P.op(*MOVES)("x", ...).as_("move")),
     example=example("(uint8[2,3] x) => (float[3,2] y) { t = Transpose(x) y = Cast<to = 1>(t) }"),
 )
 def cast_first(rw: Rewriter, x: Value, move: Op) -> Value:
@@ -27,12 +27,12 @@ def cast_first(rw: Rewriter, x: Value, move: Op) -> Value:
         raise RejectError("the elements are not of 8 bits")
     cast = rw.Cast(x, to=rw.attr(rw.root, "to"))
     rest = ops.operands(move)[1:]
-    result: Value = rw.op(move.op_type, cast, *rest, **_attributes(rw, move))
+    result: Value = rw.op(move.op_type, cast, *rest, **attributes(rw, move))
     return result
 
 
 @rule(
-    P.op(*_MOVES)("x", ...).as_("move"),
+    P.op(*MOVES)("x", ...).as_("move"),
     example=example("(uint8[2,3] x) => (uint8[3,2] y) { y = Transpose(x) }"),
 )
 def around(rw: Rewriter, x: Value, move: Op) -> Value:
@@ -46,7 +46,7 @@ def around(rw: Rewriter, x: Value, move: Op) -> Value:
     if not result.is_output and all(use.op.op_type == "Cast" for use in result.uses):
         raise RejectError("the casts of the result come before it instead")
     wide = rw.Cast(x, to=int(DType.INT32))
-    moved = rw.op(move.op_type, wide, *ops.operands(move)[1:], **_attributes(rw, move))
+    moved = rw.op(move.op_type, wide, *ops.operands(move)[1:], **attributes(rw, move))
     made: Value = rw.Cast(moved, to=int(DType.UINT8))
     return made
 
@@ -83,7 +83,7 @@ def relu(rw: Rewriter, x: Value) -> Value:
     return result
 
 
-def _attributes(rw: Rewriter, op: Op) -> dict[str, Any]:
+def attributes(rw: Rewriter, op: Op) -> dict[str, Any]:
     """The attributes that are none of the operands in another spelling."""
     moved = {m.name for m in ops.view.spelled_as_attribute(op)}
     return {name: attr for name, attr in rw.copy_attrs(op).items() if name not in moved}

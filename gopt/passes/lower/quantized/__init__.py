@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-MODULES = ("dynamic", "lstm", "linear", "pairs")
+MODULES = ("runtime", "dynamic", "lstm", "integer", "linear", "pairs")

@@ -50,7 +50,7 @@ def scaled_result(op: Op, scale: Value) -> Scaled | None:
         return None
     both = next((v for v in mul.inputs if v is not cast.result), None)
     factor = None if both is None else _factor(both, scale)
-    if factor is None:
+    if factor is None or (factor.size > 1 and op.op_type != "MatMulInteger"):
         return None
     if added is None:
         return Scaled(mul, factor, None)
@@ -59,14 +59,15 @@ def scaled_result(op: Op, scale: Value) -> Scaled | None:
 
 
 def _factor(both: Value, scale: Value) -> Array | None:
-    """The constant t in scale * t."""
+    """The constant t in scale * t: one number, or one for each column."""
     made = both.producer
     if made is None or made.op_type != "Mul" or made.domain or scale not in made.inputs:
         return None
     by = next((v for v in made.inputs if v is not scale), None)
-    if by is None or by.const is None or by.const.size != 1:
+    if by is None or by.const is None or (by.const.size != 1 and len(by.const.shape) != 1):
         return None
-    return by.const.numpy().astype(np.float32).reshape(())
+    found = by.const.numpy().astype(np.float32)
+    return found.reshape(()) if found.size == 1 else found
 
 
 def _bias(added: Value, scale: Value, factor: Array) -> Array | None:
@@ -86,6 +87,6 @@ def _bias(added: Value, scale: Value, factor: Array) -> Array | None:
         if op.op_type != "Div" or not rounded or first.const is None or op.inputs[1] is None:
             return None
         again = _factor(op.inputs[1], scale)
-        same = again is not None and bool(again == factor)
+        same = again is not None and np.array_equal(again, factor)
         return first.const.numpy().astype(np.float32) if same else None
     return None

@@ -80,7 +80,8 @@ def _in_floats(rw: Rewriter, products: list[Product]) -> dict[Value, Value]:
 
 def _same_numbers(rw: Rewriter, op: Op, products: list[Product]) -> dict[Value, Value]:
     """What stands for the products and for the scale."""
-    levels, scale = _levels(rw, op.inputs[0])
+    level, shift, scale = quantized(rw, op.inputs[0])
+    levels = rw.Sub(level, shift)
     results: dict[Value, Value] = {}
     if op.outputs[1] is not None and op.outputs[1].is_needed:
         results[op.outputs[1]] = scale
@@ -125,8 +126,8 @@ def _product_of(quantize: Op, op: Op) -> Product | None:
     return Product(op, array, cast, None if scale is None else scaled_result(op, scale))
 
 
-def _levels(rw: Rewriter, x: Value | None) -> tuple[Value, Value]:
-    """What DynamicQuantizeLinear makes of x, less its zero point, in floats; and the scale."""
+def quantized(rw: Rewriter, x: Value | None) -> tuple[Value, Value, Value]:
+    """What DynamicQuantizeLinear makes of x, in floats: levels, zero point, scale."""
     zero = rw.const(np.zeros((), np.float32))
     high = rw.Max(rw.ReduceMax(x, keepdims=0), zero)
     low = rw.Min(rw.ReduceMin(x, keepdims=0), zero)
@@ -135,7 +136,7 @@ def _levels(rw: Rewriter, x: Value | None) -> tuple[Value, Value]:
     scale = rw.Where(rw.Equal(scale, zero), rw.const(np.ones((), np.float32)), scale)
     shift = rw.Clip(rw.Round(rw.Neg(rw.Div(low, scale))), zero, top)
     level = rw.Add(rw.Round(rw.Div(x, scale)), shift)
-    return rw.Sub(rw.Clip(level, zero, top), shift), scale
+    return rw.Clip(level, zero, top), shift, scale
 
 
 def _product(rw: Rewriter, op: Op, x: Value | None, weight: Array, bias: Value | None = None) -> Value:

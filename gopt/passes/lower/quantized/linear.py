@@ -1,4 +1,4 @@
-"""Operators that compute with quantized numbers, between DequantizeLinear and QuantizeLinear."""
+"""Operators that compute with quantized numbers: the same sums, in floats between whole levels."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy as np
 from ....ir import Op, Value
 from ....rewrite import Numerics, P, RejectError, Rewriter, rule
 from ...example import example
+from ._ends import numbers, ratio, rounded, shifted
 
 _W = "float xs = {0.5}, uint8 xz = {2}, float ws = {0.25}, uint8 wz = {1}, float ys = {0.5}, uint8 yz = {3}"
 
@@ -34,26 +35,16 @@ def conv(
     b: Value | None,
     op: Op,
 ) -> Value:
-    """QLinearConv(x, ..., w, ..., b) -> QuantizeLinear(Conv(DequantizeLinear(x), DequantizeLinear(w), b xs ws))
+    """QLinearConv(x, ..., w, ..., b) -> QuantizeLinear(Conv(x - u, w - v, b) (s t / r), 1, z)
 
-    With constant weights, which become floats, and a constant scale of x where there is a bias. Sums are rounded in
-    floats, so that a result may be off by one level.
+    u, v and z are the zero points, s, t and r the scales.
+    Levels are multiplied as floats, which DequantizeLinear with a scale of 1 makes of them, so that the same numbers
+    come out as long as the sums stay below 2^24; they round beyond.
     """
-    scale, zero = rw.array(ws).astype(np.float32), rw.array(wz).astype(np.float32)
-    weight = rw.array(w).astype(np.float32)
-    wide = (-1, *[1] * (weight.ndim - 1))
-    weight = (weight - (zero.reshape(wide) if zero.size > 1 else zero.reshape(()))) * (
-        scale.reshape(wide) if scale.size > 1 else scale.reshape(())
-    )
-    bias = None
-    if b is not None:
-        if xs.const is None:
-            raise RejectError("the scale of x is not constant")
-        by = rw.array(xs).astype(np.float32).reshape(()) * scale.reshape(-1)
-        bias = rw.const(rw.array(b).astype(np.float32) * by, name="bias")
-    made = rw.Conv(rw.DequantizeLinear(x, xs, xz), rw.const(weight, name="weight"), bias, **rw.copy_attrs(op))
-    result: Value = rw.QuantizeLinear(made, ys, yz)
-    return result
+    wide = (-1, *[1] * (rw.array(w).ndim - 2))
+    bias = None if b is None else rw.const(rw.array(b).astype(np.float32), name="bias")
+    summed = rw.Conv(numbers(rw, x, xz), shifted(rw, w, wz, 0), bias, **rw.copy_attrs(op))
+    return rounded(rw, rw.Mul(summed, ratio(rw, (xs, ws), ys, wide)), yz)
 
 
 @rule(
@@ -67,14 +58,13 @@ def conv(
 def matmul(
     rw: Rewriter, a: Value, as_: Value, az: Value, b: Value, bs: Value, bz: Value, ys: Value, yz: Value
 ) -> Value:
-    """QLinearMatMul(a, ..., b, ...) -> QuantizeLinear(MatMul(DequantizeLinear(a), DequantizeLinear(b)))
+    """QLinearMatMul(a, ..., b, ...) -> QuantizeLinear(MatMul(a - u, b - v) (s t / r), 1, z)
 
-    With one scale for each operand. Sums are rounded in floats, so that a result may be off by one level.
+    u, v and z are the zero points, s, t and r the scales.
+    With one scale for each operand, or one for each column of a constant b. The same numbers as long as the sums stay
+    below 2^24; they round beyond.
     """
-    sizes = [s.const.size if s.const is not None else None if rw.shape(s) is None else 1 for s in (as_, bs)]
-    ranks = [rw.shape(s) for s in (as_, bs)]
-    if any(r is None for r in ranks) or any(s != 1 for s in sizes) or any(r not in ((), (1,)) for r in ranks):
-        raise RejectError("there is more than one scale")
-    made = rw.MatMul(rw.DequantizeLinear(a, as_, az), rw.DequantizeLinear(b, bs, bz))
-    result: Value = rw.QuantizeLinear(made, ys, yz)
-    return result
+    if max((v.const.size for v in (as_, az) if v.const is not None), default=1) > 1:
+        raise RejectError("there is a scale for each row")
+    summed = rw.MatMul(numbers(rw, a, az), shifted(rw, b, bz, -1))
+    return rounded(rw, rw.Mul(summed, ratio(rw, (as_, bs), ys)), yz)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ....ir import DType, Op, Value
+from ....ops import operands
 from ....rewrite import Numerics, P, RejectError, Rewriter, rule
 from ...example import example
+from ..types import MOVES, attributes
+from ._ends import numbers
 
 _RANGES = {DType.UINT8: (0, 255), DType.INT8: (-128, 127)}
 _PAIR = (
@@ -23,24 +28,89 @@ _PAIR = (
     example=example(_PAIR),
 )
 def levels(rw: Rewriter, x: Value, s: Value, z: Value | None, t: Value, v: Value | None, q: Op) -> Value:
-    """DequantizeLinear(QuantizeLinear(x, s, z), s, z) -> s Clip(Round(x / s), low - z, high - z)
+    """DequantizeLinear(QuantizeLinear(x, s, z), t, v) -> t (Clip(Round(x / s), low - z, high - z) + z - v)
 
-    With one constant scale and zero point, where the type is unsigned or z is not 0; other pairs are what TensorRT
-    wants. The levels are the same, in floats.
+    With constant scales and zero points, one each, where the type is unsigned or z is not 0; other pairs are what
+    TensorRT wants. The levels are the same, in floats.
     """
     zero = np.zeros((), np.uint8) if z is None else rw.array(z).reshape(-1)
     other = np.zeros((), np.uint8) if v is None else rw.array(v).reshape(-1)
     dtype = DType.UINT8 if z is None else rw.dtype(z)
-    if dtype not in _RANGES or rw.array(s).size != 1 or zero.size != 1 or rw.dtype(x) is not DType.FLOAT:
+    if dtype not in _RANGES or zero.size != 1 or rw.dtype(x) is not DType.FLOAT:
+        raise RejectError("there is more than one zero point, or the types are others")
+    if any(rw.array(k).size != 1 or rw.dtype(k) is not DType.FLOAT for k in (s, t)):
         raise RejectError("there is more than one scale, or the types are others")
-    if not np.array_equal(rw.array(s).reshape(-1), rw.array(t).reshape(-1)) or int(zero.item()) != int(other.item()):
-        raise RejectError("it is brought back by another scale")
-    if dtype is DType.INT8 and not zero.item():
+    if other.size != 1 or (z is not None and rw.dtype(z) is not (DType.UINT8 if v is None else rw.dtype(v))):
+        raise RejectError("it is brought back by several zero points, or from another type")
+    shift = int(zero.item())
+    apart = shift - int(other.item())
+    if dtype is DType.INT8 and not shift and not apart:
         raise RejectError("it is symmetric")
-    low, high = (rw.const(np.asarray(end - int(zero.item()), np.float32)) for end in _RANGES[dtype])
-    scale = rw.const(rw.array(s).reshape(()).astype(np.float32))
-    result: Value = rw.Mul(rw.Clip(rw.Round(rw.Div(x, scale)), low, high), scale)
+    low, high = (rw.const(np.asarray(end - shift, np.float32)) for end in _RANGES[dtype])
+    result: Value = rw.Clip(rw.Round(_by(rw, rw.Div, x, s)), low, high)
+    if apart:
+        result = rw.Add(result, rw.const(np.asarray(apart, np.float32)))
+    return _by(rw, rw.Mul, result, t)
+
+
+def _by(rw: Rewriter, operator: Callable[..., Value], x: Value, scale: Value) -> Value:
+    """A product or quotient by a constant of one element."""
+    by = rw.array(scale).reshape(()).astype(np.float32)
+    return x if by == 1 else operator(x, rw.const(by))
+
+
+@rule(
+    P.DequantizeLinear(P.op(*MOVES, "MaxPool")("x", ...).as_("move"), P.const("s"), P.opt(P.const("z"))),
+    numerics=Numerics.EXACT,
+    example=example(
+        "(uint8[2,3] x) => (float[3,2] y) <float s = {0.5}, uint8 z = {3}> "
+        "{ t = Transpose(x) y = DequantizeLinear(t, s, z) }"
+    ),
+)
+def before(rw: Rewriter, x: Value, move: Op, s: Value, z: Value | None) -> Value:
+    """DequantizeLinear(Transpose(x), s, z) -> Transpose(DequantizeLinear(x, s, z))
+
+    The same for all that only moves elements, and for MaxPool, as the larger level is the larger number. With one
+    positive scale, for 8 bits. Exact: the same elements are converted.
+    """
+    if rw.dtype(x) not in _RANGES or rw.dtype(s) is not DType.FLOAT or x.const is not None:
+        raise RejectError("the elements are not of 8 bits, or their scale is no float")
+    if rw.array(s).size != 1 or (z is not None and rw.array(z).size != 1) or not rw.array(s).item() > 0:
+        raise RejectError("there is more than one scale, or it is not positive")
+    if len([v for v in move.outputs if v is not None]) != 1:
+        raise RejectError("places are wanted, too")
+    ends = [None if v is None else rw.const(rw.array(v).reshape(())) for v in (s, z)]
+    real = rw.DequantizeLinear(x, *ends)
+    result: Value = rw.op(move.op_type, real, *operands(move)[1:], **attributes(rw, move))
     return result
+
+
+@rule(
+    P.DequantizeLinear(P.Resize("x", ...).as_("resize"), P.const("s"), P.opt(P.const("z"))),
+    numerics=Numerics.ROUNDING,
+    example=example(
+        "(uint8[1,1,2,2] x) => (float[1,1,4,4] y) <float[4] by = {1, 1, 2, 2}, float s = {0.5}, uint8 z = {3}> "
+        '{ t = Resize<mode = "linear">(x, "", by) y = DequantizeLinear(t, s, z) }'
+    ),
+)
+def resize(rw: Rewriter, x: Value, resize: Op, s: Value, z: Value | None) -> Value:
+    """DequantizeLinear(Resize(x), s, z) -> (Cast(Cast(Resize(Cast(x, float)), int32), float) - z) s
+
+    For 8 bits and modes that stay between the neighbours: nearest, of which nothing is cut off, and linear. ONNX
+    Runtime cuts off the fractions of levels so; a level may be missed where there is none but by rounding.
+    """
+    mode = rw.attr(resize, "mode")
+    if rw.dtype(x) not in _RANGES or mode not in ("nearest", "linear") or rw.dtype(s) is not DType.FLOAT:
+        raise RejectError("the elements are not of 8 bits, or the mode is another one")
+    if rw.array(s).size != 1 or (z is not None and rw.array(z).size != 1):
+        raise RejectError("there is more than one scale")
+    result = rw.Resize(numbers(rw, x, None), *operands(resize)[1:], **attributes(rw, resize))
+    if mode == "linear":
+        result = rw.Cast(rw.Cast(result, to=int(DType.INT32)), to=int(DType.FLOAT))
+    zero = 0.0 if z is None else float(rw.array(z).item())
+    if zero:
+        result = rw.Sub(result, rw.const(np.asarray(zero, np.float32)))
+    return _by(rw, rw.Mul, result, s)
 
 
 @rule(
@@ -54,13 +124,14 @@ def levels(rw: Rewriter, x: Value, s: Value, z: Value | None, t: Value, v: Value
 def weights(rw: Rewriter, w: Value, s: Value, z: Value | None, op: Op) -> Value:
     """DequantizeLinear(w, s, z) -> the constant (w - z) s
 
-    For weights of type uint8, or int8 with a zero point other than 0; symmetric ones stay quantized. Exact: the
-    operator computes just this.
+    For weights of type uint8, or int8 with a zero point other than 0, and for int32, as biases are; symmetric ones of 8
+    bits stay quantized. Exact: the operator computes just this.
     """
     dtype = rw.dtype(w)
-    array, scale = rw.array(w).astype(np.float32), rw.array(s)
+    array, scale = rw.array(w), rw.array(s)
     zero = np.zeros((), np.float32) if z is None else rw.array(z).astype(np.float32)
-    if dtype not in _RANGES or scale.dtype != np.float32 or (dtype is DType.INT8 and not zero.any()):
+    known = dtype in _RANGES or dtype is DType.INT32
+    if not known or scale.dtype != np.float32 or (dtype is DType.INT8 and not zero.any()):
         raise RejectError("it is symmetric, or the types are others")
     if rw.attr(op, "block_size"):
         raise RejectError("it is quantized in blocks")
@@ -71,7 +142,7 @@ def weights(rw: Rewriter, w: Value, s: Value, z: Value | None, op: Op) -> Value:
         scale, zero = scale.reshape(wide), zero.reshape(wide) if zero.size > 1 else zero.reshape(())
     else:
         scale, zero = scale.reshape(()), zero.reshape(())
-    return rw.const((array - zero) * scale, name="weight")
+    return rw.const((array.astype(np.float32) - zero) * scale, name="weight")
 
 
 @rule(
@@ -82,10 +153,10 @@ def weights(rw: Rewriter, w: Value, s: Value, z: Value | None, op: Op) -> Value:
 def dequantize(rw: Rewriter, x: Value, s: Value, z: Value | None, op: Op) -> Value:
     """DequantizeLinear(x, s, z) -> (Cast(x) - z) s
 
-    With one constant scale and zero point, where the type is unsigned or z is not 0; what was quantized just before is
-    dealt with together with that.
+    With one constant scale and zero point, where the type is unsigned or z is not 0, and for sums of type int32, which
+    have none; what was quantized just before is dealt with together with that.
     """
-    zero = _asymmetric(rw, s, z, rw.dtype(x))
+    zero = 0 if rw.dtype(x) is DType.INT32 and rw.array(s).size == 1 else _asymmetric(rw, s, z, rw.dtype(x))
     made = x.producer
     if x.const is not None or (made is not None and made.op_type == "QuantizeLinear"):
         raise RejectError("what was quantized before is dealt with together with that")
@@ -109,9 +180,8 @@ def quantize(rw: Rewriter, x: Value, s: Value, z: Value | None, op: Op) -> Value
     """
     dtype = DType.UINT8 if z is None else rw.dtype(z)
     zero = _asymmetric(rw, s, z, dtype)
-    users = [use.op.op_type for use in op.result.uses]
-    if not op.result.is_output and all(kind == "DequantizeLinear" for kind in users):
-        raise RejectError("it is brought back at once")
+    if not op.result.is_output and all(map(_is_quantized, (use.op for use in op.result.uses))):
+        raise RejectError("it is brought back at once, or by what takes it")
     if rw.dtype(x) is not DType.FLOAT or dtype is None:
         raise RejectError("it is of another type than float")
     level = rw.Round(rw.Div(x, rw.const(rw.array(s).reshape(()).astype(np.float32))))
@@ -120,6 +190,12 @@ def quantize(rw: Rewriter, x: Value, s: Value, z: Value | None, op: Op) -> Value
     low, high = (rw.const(np.asarray(end, np.float32)) for end in _RANGES[dtype])
     result: Value = rw.Cast(rw.Clip(level, low, high), to=int(dtype))
     return result
+
+
+def _is_quantized(op: Op) -> bool:
+    """True for operators that bring levels back, and for those that will once they are lowered."""
+    kinds = ("DequantizeLinear", "ConvInteger", "MatMulInteger", "MaxPool", "Resize", *MOVES)
+    return op.op_type in kinds or op.op_type.startswith("QLinear") or bool(op.domain)
 
 
 def _asymmetric(rw: Rewriter, s: Value, z: Value | None, dtype: DType | None) -> int:
