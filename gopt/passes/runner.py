@@ -176,6 +176,8 @@ class _Run:
                 self._rules(step)
             else:
                 step.pass_.run(self.model, self.ctx)
+                for graph in self.model.graphs():
+                    _ = graph.ops  # sorted now, for later: a cycle is to be this pass's error, and not one of the next
         except GraphError as error:
             raise PassError(f"{step.name}: {error}", guilty) from error
         except GoptError:

@@ -28,11 +28,16 @@ _SILENT = {"ORT_DISABLE_TELEMETRY": "1"}  # ONNX Runtime 1.31 and later would te
 
 
 class ChildError(Exception):
-    """The child ended or was ended; the message says how. `dims` is what it was trying, if anything."""
+    """The child ended or was ended; the message says how.
 
-    def __init__(self, message: str, dims: dict[str, int] | None = None) -> None:
+    Attributes:
+        dims: the sizes that it was trying, if any.
+        further: it was trying more than it has to.
+    """
+
+    def __init__(self, message: str, dims: dict[str, int] | None = None, further: bool = False) -> None:
         super().__init__(message)
-        self.dims = dims
+        self.dims, self.further = dims, further
 
 
 class ChildTimeout(ChildError):
@@ -49,6 +54,7 @@ class Child:
     def __init__(self, memory: int | None = None, command: Sequence[str] | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="gopt-verify-"))
         self._dims: dict[str, int] | None = None
+        self._further = False
         self._lines: queue.Queue[str | None] = queue.Queue()
         (self.folder / "data").mkdir()
         package_root = str(Path(__file__).resolve().parents[2])
@@ -80,7 +86,7 @@ class Child:
 
     def send(self, request: dict[str, Any]) -> None:
         """Ask something; `receive` gets the answer."""
-        self._dims = None
+        self._dims, self._further = None, False
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError, OSError):  # `receive` says what happened to it
             print(json.dumps(request), file=self._process.stdin, flush=True)
@@ -98,17 +104,17 @@ class Child:
                 line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 self.close()
-                raise ChildTimeout(f"no answer within {seconds:.3g} s", self._dims) from None
+                raise ChildTimeout(f"no answer within {seconds:.3g} s", self._dims, self._further) from None
             if line is None:
                 how = self._how_it_ended()
                 self.close()
-                raise ChildError(how, self._dims)
+                raise ChildError(how, self._dims, self._further)
             try:
                 message = json.loads(line)
             except ValueError:
                 continue
             if message.get("event") == "trying":
-                self._dims = message["dims"]
+                self._dims, self._further = message["dims"], bool(message.get("further"))
             else:
                 return dict(message)
 

@@ -32,6 +32,8 @@ TOLERANCES = {
     DType.FLOAT16: Tolerance(1e-2, 1e-4),
     DType.BFLOAT16: Tolerance(4e-2, 1e-3),
 }
+# Below the tolerance, but more than rounding mostly makes: worth a look at how much rounding does make here.
+KEEN = {DType.FLOAT: Tolerance(2e-5, 1e-12)}
 COARSE = Tolerance(2.5e-1, 1e-2)  # types of 8 bits and less
 _FINENESS = (DType.DOUBLE, DType.FLOAT, DType.FLOAT16, DType.BFLOAT16)
 
@@ -47,11 +49,21 @@ def coarser(a: DType, b: DType) -> DType:
 
 @dataclass(slots=True)
 class Comparison:
-    """Errors over all outputs compared so far; `reasons` is empty as long as they agree."""
+    """Errors over all outputs compared so far; `reasons` is empty as long as they agree.
+
+    Attributes:
+        max_abs, max_rel: largest error of a number, absolute and relative to the largest magnitude of its output.
+        reasons: what is wrong.
+        suspects: what may be more than rounding: which tensor, and what is to be said of it.
+        errors: largest error by tensor; infinite where something else than a finite number differs.
+        notes: what weakens a good result.
+    """
 
     max_abs: float = 0.0
     max_rel: float = 0.0
     reasons: list[str] = field(default_factory=list)
+    suspects: list[tuple[str, str]] = field(default_factory=list)
+    errors: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -69,12 +81,14 @@ class Comparer:
         exact: demand the same bits, up to which NaN it is.
         tolerance: instead of that of the types.
         extra: outputs that only the candidate has are allowed.
+        lenient: numbers that differ are suspects at first, and zeros of either sign are equal.
     """
 
     coarsest: DType = DType.FLOAT
     exact: bool = False
     tolerance: Tolerance | None = None
     extra: bool = False
+    lenient: bool = False
 
     def outputs(self, expected: Mapping[str, Any], got: Mapping[str, Any], into: Comparison) -> None:
         """Compare all outputs of one run; the mappings are in the order of the interface."""
@@ -127,15 +141,27 @@ class Comparer:
         elif not x.size:
             return
         elif dtype_of(x).is_float:
-            _Floats(where, x, y, self._allowed(dtype_of(x)), self.exact).compare(into)
+            _Floats(where, x, y, self, coarser(dtype_of(x), self.coarsest)).compare(into)
         else:
-            _discrete(where, x, y, into)
+            _discrete(where, x, y, self, into)
 
-    def _allowed(self, dtype: DType) -> Tolerance:
-        return self.tolerance or TOLERANCES.get(coarser(dtype, self.coarsest), COARSE)
+    def allowed(self, dtype: DType) -> Tolerance:
+        """Error that is allowed where the coarsest type is this."""
+        return self.tolerance or TOLERANCES.get(dtype, COARSE)
+
+    def keen(self, dtype: DType) -> Tolerance | None:
+        """Error from which on rounding is looked into, if that is less than what is allowed."""
+        return None if self.tolerance or self.exact or self.lenient else KEEN.get(dtype)
+
+    def blame(self, where: str, why: str, into: Comparison) -> None:
+        """Note that numbers differ."""
+        if self.lenient and not self.exact:
+            into.suspects.append((where, why))
+        else:
+            into.reasons.append(why)
 
 
-def _discrete(where: str, x: Array, y: Array, into: Comparison) -> None:
+def _discrete(where: str, x: Array, y: Array, comparer: Comparer, into: Comparison) -> None:
     """Integers, booleans and strings: every element is the same."""
     differing, first = 0, -1
     for start, a, b in _chunks(x, y):
@@ -147,15 +173,17 @@ def _discrete(where: str, x: Array, y: Array, into: Comparison) -> None:
                 into.max_abs = max(into.max_abs, float(np.max(np.abs(a.astype(np.float64) - b.astype(np.float64)))))
     if differing:
         place, old, new = _at(x, y, first)
-        into.reasons.append(f"{where}: {differing} of {x.size} elements differ, at {place} {old!r} became {new!r}")
+        into.errors[where] = float("inf")
+        why = f"{where}: {differing} of {x.size} elements differ, at {place} {old!r} became {new!r}"
+        comparer.blame(where, why, into)
 
 
 class _Floats:
     """One comparison of two float tensors of the same shape."""
 
-    def __init__(self, where: str, x: Array, y: Array, allowed: Tolerance, exact: bool) -> None:
-        self.where, self.x, self.y, self.exact = where, x, y, exact
-        self.allowed = allowed
+    def __init__(self, where: str, x: Array, y: Array, comparer: Comparer, dtype: DType) -> None:
+        self.where, self.x, self.y, self.comparer = where, x, y, comparer
+        self.allowed, self.keen = comparer.allowed(dtype), comparer.keen(dtype)
         self.scale = 0.0
         self.worst, self.worst_at = 0.0, -1
         self.odd_at = -1  # where one is finite and the other is not, or infinities or NaN disagree
@@ -169,21 +197,27 @@ class _Floats:
         bound = self.allowed.rtol * self.scale + self.allowed.atol
         into.max_abs = max(into.max_abs, self.worst)
         into.max_rel = max(into.max_rel, self.worst / self.scale if self.scale else float(bool(self.worst)))
+        into.errors[self.where] = float("inf") if self.odd_at >= 0 else self.worst
         if self.odd_at >= 0:
             place, old, new = _at(self.x, self.y, self.odd_at)
             into.max_abs = into.max_rel = float("inf")
-            into.reasons.append(f"{self.where}: at {place} {old:g} became {new:g}")
+            self.comparer.blame(self.where, f"{self.where}: at {place} {old:g} became {new:g}", into)
         elif self.worst > bound:
-            place, old, new = _at(self.x, self.y, self.worst_at)
-            into.reasons.append(
-                f"{self.where}: error {self.worst:.2g} where the largest value is {self.scale:.3g} "
-                f"(allowed {bound:.2g}), at {place} {old:.6g} became {new:.6g}"
-            )
-        elif self.exact and self.bits_at >= 0:
+            self.comparer.blame(self.where, self._told(f"(allowed {bound:.2g})"), into)
+        elif self.comparer.exact and self.bits_at >= 0:
             place, old, new = _at(self.x, self.y, self.bits_at)
             into.reasons.append(
                 f"{self.where}: not bit-equal though only exact rewrites were made, at {place} {old!r} became {new!r}"
             )
+        elif self.keen is not None and self.worst > self.keen.rtol * self.scale + self.keen.atol:
+            into.suspects.append((self.where, self._told("(more than rounding)")))
+
+    def _told(self, allowed: str) -> str:
+        place, old, new = _at(self.x, self.y, self.worst_at)
+        return (
+            f"{self.where}: error {self.worst:.2g} where the largest value is {self.scale:.3g} {allowed}, "
+            f"at {place} {old:.6g} became {new:.6g}"
+        )
 
     def _scale(self, into: Comparison) -> None:
         any_finite = False
@@ -202,6 +236,8 @@ class _Floats:
             return
         p, q = a.astype(np.float64), b.astype(np.float64)
         unequal &= ~(np.isnan(p) & np.isnan(q))
+        if self.comparer.lenient:
+            unequal &= p != q
         finite = np.isfinite(p) & np.isfinite(q)
         if self.odd_at < 0 and (odd := unequal & ~finite & (p != q)).any():
             self.odd_at = start + int(np.argmax(odd))

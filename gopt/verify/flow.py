@@ -52,7 +52,9 @@ class Usage:
         choices: values that the model compares the elements with.
         between: least and greatest of the numbers that a float is compared with.
         words: strings that the model knows.
+        ties: numbers that the elements are compared with, in whatever way.
         manner: how the elements hang together (see `Sink`).
+        from_end: wherever they are bounded they are indices, which may count from the end, below zero.
         is_float: the input is a float tensor; a range then means whole numbers in it.
         dims: axis -> sizes that a constant operand calls for.
     """
@@ -62,7 +64,9 @@ class Usage:
     choices: list[int] = field(default_factory=list)
     between: tuple[float, float] | None = None
     words: list[str] = field(default_factory=list)
+    ties: list[float] = field(default_factory=list)
     manner: str = ""
+    from_end: bool = True
     is_float: bool = False
     dims: dict[int, list[int]] = field(default_factory=dict)
 
@@ -199,6 +203,8 @@ class Facts:
         sink = SINKS.get((node.op_type, slot))
         if sink is not None and not (sink.whole and found.is_float):
             self._sink(sink, node, scope, flow, found)
+        if node.op_type in _COMPARISONS or node.op_type == "Equal":
+            self._ties(node, slot, scope, flow, found)
         if node.op_type in _COMPARISONS:
             self._bounds(node, slot, scope, flow, found)
         if node.op_type == "Equal":
@@ -218,11 +224,20 @@ class Facts:
         found.manner = found.manner or sink.manner
         if legal is None:
             return
+        found.from_end &= sink.from_end and (flow.scale, flow.shift) == (1, 0)
         lo, hi = legal  # of scale * x + shift
         if flow.scale > 0:
             found.restrict(-((flow.shift - lo) // flow.scale), (hi - 1 - flow.shift) // flow.scale + 1)
         else:
             found.restrict(-((hi - 1 - flow.shift) // -flow.scale), (flow.shift - lo) // -flow.scale + 1)
+
+    def _ties(self, node: Any, slot: int, scope: Scope, flow: _Flow, found: Usage) -> None:
+        array = self.scopes.array(node.input[1 - slot], scope) if len(node.input) == 2 else None
+        if array is None or array.dtype.kind not in "iuf":
+            return
+        with np.errstate(all="ignore"):
+            numbers = (np.unique(array)[:16].astype(np.float64) - flow.shift) / flow.scale
+        found.ties += [c for c in numbers.tolist() if abs(c) < 2**31 and c not in found.ties]
 
     def _bounds(self, node: Any, slot: int, scope: Scope, flow: _Flow, found: Usage) -> None:
         array = self.scopes.array(node.input[1 - slot], scope) if len(node.input) == 2 else None

@@ -33,6 +33,11 @@ class Inside:
         self.values = dict.fromkeys(name for node in graph.node for name in node.output if name)
         self.values.update(dict.fromkeys(tensor.name for tensor in graph.initializer))
 
+    @property
+    def nodes(self) -> Sequence[Any]:
+        """The nodes of the main graph."""
+        return list(self._model.graph.node)
+
     def session(self, outputs: Iterable[str]) -> Session:
         """The model with these outputs only; their types are for ONNX Runtime to find.
 

@@ -16,6 +16,7 @@ from ..errors import ModelError
 from ..ir import Array, DType
 from ..ir.expressions import SizeExpr, evaluate, names_in
 from .flow import Facts, Usage
+from .styles import Style, floats, whole
 
 # Tried in a tensor whose rank the model does not say.
 FREE_SHAPES: dict[int, tuple[int, ...]] = {1: (6,), 2: (2, 6), 3: (2, 3, 6), 4: (1, 3, 8, 8), 0: ()}
@@ -118,7 +119,9 @@ WIDTHS = 5
 """How many readings of integers about which nothing is known `feed` has (`width`): as derived, then ever fewer."""
 
 
-def feed(inputs: list[InputSpec], sizes: Mapping[str, int], seed: int, width: int = 0) -> dict[str, Any]:
+def feed(
+    inputs: list[InputSpec], sizes: Mapping[str, int], seed: int, width: int = 0, style: Style = Style.PLAIN
+) -> dict[str, Any]:
     """Values for all inputs.
 
     Raises:
@@ -133,7 +136,7 @@ def feed(inputs: list[InputSpec], sizes: Mapping[str, int], seed: int, width: in
     result: dict[str, Any] = {}
     for number, spec in enumerate(inputs):
         rng = np.random.default_rng([seed, number])
-        maker = _Maker(spec, rng, seed, max(1, span), width)
+        maker = _Maker(spec, rng, seed, max(1, span), width, style)
         result[spec.name] = maker.make(shapes[spec.name])
     return result
 
@@ -141,8 +144,10 @@ def feed(inputs: list[InputSpec], sizes: Mapping[str, int], seed: int, width: in
 class _Maker:
     """Makes the value of one input."""
 
-    def __init__(self, spec: InputSpec, rng: np.random.Generator, seed: int, span: int, width: int) -> None:
-        self.spec, self.rng, self.seed, self.span, self.width = spec, rng, seed, span, width
+    def __init__(
+        self, spec: InputSpec, rng: np.random.Generator, seed: int, span: int, width: int, style: Style
+    ) -> None:
+        self.spec, self.rng, self.seed, self.span, self.width, self.style = spec, rng, seed, span, width, style
 
     def make(self, shape: tuple[int, ...]) -> Any:
         spec = self.spec
@@ -176,6 +181,8 @@ class _Maker:
         if between is not None and np.prod(shape) == 1:  # a bound: low if it is the least, high if it is the greatest
             third = 0.0 if "min" in self.spec.name.lower() else 2 / 3 if "max" in self.spec.name.lower() else 1 / 3
             drawn = between[0] + (between[1] - between[0]) * (third + self.rng.uniform(0, 1 / 3, shape))
+        elif self.style is not Style.PLAIN:
+            drawn = floats(self.style, self.rng, shape, self.spec.usage.ties)
         elif kind == 0:
             drawn = self.rng.uniform(-1, 1, shape)
         elif kind == 1:
@@ -199,11 +206,23 @@ class _Maker:
             return np.full(shape, 16000)
         if _MASK.search(name) and not bounded:  # mostly open
             return np.asarray(self.rng.random(shape) < 0.8) | (np.arange(shape[-1]) == 0 if shape else True)
+        if self.style in {Style.WIDE, Style.STEPS} and self.width == 0:
+            if bounded and usage.from_end and lo == 0:
+                lo = -hi
+            elif not bounded:
+                return self._unbounded(shape)
         drawn = np.asarray(self.rng.integers(lo, hi, shape))
         inside = [c for c in usage.choices if lo <= c < hi]
         if inside and drawn.size:  # values that the model looks for, here and there
             drawn = np.where(self.rng.random(shape) < 0.1, self.rng.choice(inside, shape), drawn)
         return drawn
+
+    def _unbounded(self, shape: tuple[int, ...]) -> Array:
+        dtype, drawn = self.spec.dtype, whole(self.style, self.rng, shape, self.spec.usage.ties)
+        if dtype.is_float or dtype.bits >= 64:
+            return np.maximum(drawn, 0) if dtype.name.startswith("U") else drawn
+        span = 1 << dtype.bits  # what does not fit wraps around
+        return drawn % span if dtype.name.startswith("U") else (drawn + span // 2) % span - span // 2
 
     def _lengths(self, shape: tuple[int, ...]) -> Array:
         """Between half of the longest axis and all of it; the first is all of it, as where batches are padded."""

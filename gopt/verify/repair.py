@@ -20,6 +20,11 @@ rule names), and its ledger. The file need only live until the next call."""
 Check = Callable[[Path, LedgerLike], Verification]
 Progress = Callable[[str], None]
 
+_ROUNDS = 2
+"""`numerics` of a rewrite that promises equality over the reals alone."""
+_PATIENCE = 3
+"""The guilty rewrite of a rule with which the whole rule goes: most of its other rewrites may be right."""
+
 
 def only_exact(ledger: LedgerLike) -> bool:
     """True if every rewrite promises bit-equal results: then the outputs must be."""
@@ -64,7 +69,7 @@ def repair(
 ) -> Repair:
     """After a failed verification: leave out guilty rewrites until the model verifies, else deliver the original.
 
-    The second time that entries of one rule are guilty, the whole rule is left out.
+    Where a third rewrite of one rule is guilty, the whole rule is left out.
 
     Args:
         verifier: started on the original.
@@ -82,7 +87,12 @@ def repair(
         guilty, reason = hunt.first_failing(skip, innocent, len(ledger.entries), verdict)
         if guilty is None:
             return _original(verifier, hunt, found, skip, verdict, reason)
-        if any(g.rule == guilty.rule for g in found):
+        if guilty.found.doubtful and guilty.rounds:
+            hunt.tell(f"ties break otherwise, which is no fault of {guilty.key}")
+            verifier.forgive()
+            path, ledger, verdict = hunt.judge(None, skip)
+            continue
+        if sum(g.rule == guilty.rule for g in found) >= _PATIENCE - 1:
             guilty = Guilty(guilty.rule, "", guilty.number, guilty.found, "rule")
             skip, innocent = skip | {guilty.rule}, 0
         else:
@@ -156,7 +166,7 @@ class _Hunt:
         if not 0 < failing <= len(blamed.entries):
             return None, "the run cannot be replayed: the number of rewrites changes"
         entry = blamed.entries[failing - 1]
-        return Guilty(entry.rule, entry.key, failing, worst), ""
+        return Guilty(entry.rule, entry.key, failing, worst, rounds=entry.numerics >= _ROUNDS), ""
 
     def _check(self, path: Path, ledger: LedgerLike) -> Verification:
         facts = getattr(ledger, "facts", {})

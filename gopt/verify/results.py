@@ -50,6 +50,7 @@ class Verification:
         reason: why it is not ok; empty if it is.
         seconds: wall clock from the question to the answer.
         notes: what weakens an `ok` (a dim for which only one size ran, an output that is NaN throughout).
+        doubtful: it failed where ties break otherwise, which a rewrite that rounds may be excused with.
     """
 
     status: Status
@@ -60,6 +61,7 @@ class Verification:
     reason: str = ""
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    doubtful: bool = False
 
     @property
     def ok(self) -> bool:
@@ -115,7 +117,7 @@ class LedgerEntry(Protocol):
 
     @property
     def numerics(self) -> int:
-        """0 if the rewrite promises bit-equal results."""
+        """0 if the rewrite promises bit-equal results, 2 if it may round."""
 
 
 class LedgerLike(Protocol):
@@ -136,6 +138,7 @@ class Guilty:
         number: place of the entry in the ledger of the run in which it was found, from 1.
         found: the failed verification of the shortest failing prefix.
         scope: what was left out for it: "entry" or "rule".
+        rounds: it promises equality over the reals alone.
     """
 
     rule: str
@@ -143,6 +146,7 @@ class Guilty:
     number: int
     found: Verification
     scope: str = "entry"
+    rounds: bool = False
 
     def summary(self) -> str:
         """One line for a person."""

@@ -46,20 +46,39 @@ class Session:
         outputs: names and types of the outputs.
     """
 
-    def __init__(self, model: Path | bytes, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        model: Path | bytes,
+        folder: Path | None = None,
+        optimized: bool = False,
+        weights: Mapping[str, Array] | None = None,
+    ) -> None:
+        """Load a model.
+
+        Args:
+            model: the file, or its bytes.
+            folder: where its external data lie, if it is given as bytes.
+            optimized: let the runtime rewrite it.
+            weights: in place of initializers.
+        """
         import onnxruntime as ort
 
         self._ort = ort
         options = ort.SessionOptions()
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        levels = ort.GraphOptimizationLevel
+        options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimized else levels.ORT_DISABLE_ALL
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
         # The arena keeps twice what the largest try needed; sizes are tried here one after the other.
         options.enable_cpu_mem_arena = False
         # Weights are packed where they are constants, and some kernels then add up in another order: a model of which
         # only constants were folded would not be bit-equal to itself.
-        options.add_session_config_entry("session.disable_prepacking", "1")
-        if folder is not None:  # of the external data of a model that is given as bytes
+        if not optimized:
+            options.add_session_config_entry("session.disable_prepacking", "1")
+        self._weights = {n: ort.OrtValue.ortvalue_from_numpy(w) for n, w in (weights or {}).items()}
+        for name, value in self._weights.items():
+            options.add_initializer(name, value)
+        if folder is not None:
             options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
         source = model if isinstance(model, bytes) else str(model)
         self._session = ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])

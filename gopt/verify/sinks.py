@@ -22,11 +22,13 @@ class Sink:
         manner: how the elements hang together: "length" (lengths along another axis), "ascending" (distinct axes: 0, 1,
             2 ...), "free" (a shape that suits every tensor: -1, 1, 1 ...), "scales" (1 but for the last two).
         whole: holds for integer inputs only; a float there is just a number.
+        from_end: indices below zero count from the end.
     """
 
     legal: Legal
     manner: str = ""
     whole: bool = False
+    from_end: bool = False
 
 
 def _within(lo: int, hi: int) -> Legal:
@@ -79,12 +81,12 @@ _WINDOW = Sink(_within(4, 12))
 _LENGTH = Sink(lambda node, scope, scopes: None, manner="length")
 
 SINKS: dict[tuple[str, int], Sink] = {
-    ("Gather", 1): Sink(_axis_of(0, 0)),
-    ("GatherElements", 1): Sink(_axis_of(0, 0)),
-    ("ScatterElements", 1): Sink(_axis_of(0, 0)),
+    ("Gather", 1): Sink(_axis_of(0, 0), from_end=True),
+    ("GatherElements", 1): Sink(_axis_of(0, 0), from_end=True),
+    ("ScatterElements", 1): Sink(_axis_of(0, 0), from_end=True),
     ("Scatter", 1): Sink(_axis_of(0, 0)),
-    ("GatherND", 1): Sink(_any_axis),
-    ("ScatterND", 1): Sink(_any_axis),
+    ("GatherND", 1): Sink(_any_axis, from_end=True),
+    ("ScatterND", 1): Sink(_any_axis, from_end=True),
     ("ArrayFeatureExtractor", 1): Sink(_fixed_axis(0, -1)),
     ("NegativeLogLikelihoodLoss", 1): Sink(_fixed_axis(0, 1)),
     ("SoftmaxCrossEntropyLoss", 1): Sink(_fixed_axis(0, 1)),

@@ -25,6 +25,11 @@ _FRAMES = (16, 24, 64, 100, 80, 7, 32, 150, 200, 300, 400, 128, 1, 2, 512, 900)
 _PAST = (3, 5, 8, 0)
 _ITEMS = (5, 8, 16)
 _LEADING = _BATCH + _ITEMS
+_LARGER_BATCH = 5
+_ODD = (37, 45, 53, 41)
+_SHORT = (9, 11, 6, 13)
+_LONG = (131, 139, 167, 149)
+"""For further runs, what first runs do not try: no kernel's tile, no multiple of what pools and strides divide by."""
 
 _SEQUENCE = re.compile(r"seq|token|len|phon|text|char", re.I)
 # By name first; a name is the exporter's own word for what the dim is.
@@ -205,6 +210,27 @@ class Search:
 
     def _full(self, sizes: Dims) -> Dims:
         return {**self.fixed, **sizes}
+
+
+def unlike(free: Sequence[Variable], cases: Sequence[Dims], small: bool) -> Iterator[Dims]:
+    """Assignments unlike those that ran: larger batches, odd heights and widths, sequences longer or shorter.
+
+    What was of the same size in all cases stays so, as nameless dims often have to. The last one differs in its batches
+    alone.
+    """
+    known: dict[tuple[int, ...], int] = {}
+    batches: Dims = {}
+    others: Dims = {}
+    for variable in free:
+        seen = tuple(case[variable.name] for case in cases)
+        if variable.values[: len(_BATCH)] == _BATCH:
+            batches[variable.name] = _LARGER_BATCH
+        elif variable.values[: len(_CHANNELS)] != _CHANNELS:
+            sizes = _ODD if variable.values[: len(_IMAGE)] == _IMAGE else _SHORT if small else _LONG
+            others[variable.name] = known.setdefault(seen, sizes[len(known) % len(sizes)])
+    base = dict(cases[-1])
+    made = [base | batches | others, base | batches] if others and batches else [base | batches | others]
+    yield from (case for case in made if case not in cases)
 
 
 def same_in_all(cases: Sequence[Dims], free: Sequence[Variable]) -> list[str]:

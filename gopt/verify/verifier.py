@@ -6,6 +6,7 @@ import importlib.util
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -62,6 +63,7 @@ class Verifier:
         self._prepared: dict[str, Any] | None = None
         self._unverified = ""
         self._closed = False
+        self._forgiving = False
         self._arrays = {name: loaded(name, value) for name, value in (inputs or {}).items()}
         if seeds < 1 or any(int(size) < 1 for size in (dims or {}).values()):
             raise UsageError("sizes of dims and the number of seeds are at least 1")
@@ -72,6 +74,7 @@ class Verifier:
             "dims": dict(dims or {}),
             "frozen": list(frozen),
             "once": once,
+            "further": True,
         }
         self._deadline = time.monotonic() + self.limits.timeout
         self._child = self._spawn()
@@ -169,6 +172,7 @@ class Verifier:
                 "rebatch": dict(rebatch) if rebatch else None,
                 "coarsest": coarsest,
                 "new_interface": self._new_interface,
+                "forgiving": self._forgiving,
                 "seconds": allowed,
                 "tolerance": [self.tolerance.rtol, self.tolerance.atol] if self.tolerance else None,
             }
@@ -180,6 +184,10 @@ class Verifier:
         else:
             result = self._verification(answer)
         return _timed(result, time.monotonic() - started, ready.cases)
+
+    def forgive(self) -> None:
+        """From now on let ties break either way: something that is right to round made them do so."""
+        self._forgiving = True
 
     def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Have the worker do something else with the original, once it is prepared; the worker's answer.
@@ -208,7 +216,8 @@ class Verifier:
         for number, (name, array) in enumerate(self._arrays.items()):
             files[name] = str(child.folder / f"given-{number}.npy")
             np.save(files[name], array, allow_pickle=False)
-        again = {"cases": self._prepared["cases"], "width": self._prepared["width"]} if self._prepared else {}
+        known = self._prepared or {}
+        again = {key: known[key] for key in ("cases", "width", "further") if key in known}
         seconds = self.limits.timeout if self._prepared else max(1.0, self._deadline - time.monotonic())
         child.send(
             self._request
@@ -223,19 +232,27 @@ class Verifier:
             raise GoptError("the verifier is closed")
         try:
             answer = self._child.receive(max(1.0, self._deadline - time.monotonic()) + _GRACE)
-        except ChildTimeout as error:
-            self._unverified = f"the original did not run within {self.limits.timeout:.4g} s{_while(error)}"
         except ChildError as error:
-            if error.dims is not None and error.dims not in self._crashed and len(self._crashed) < _CRASHES:
-                self._crashed.append(error.dims)
-                self._child = self._spawn()
-            else:
-                self._unverified = f"ONNX Runtime could not run the original: {error}{_while(error)}"
+            self._after_end(error)
         else:
             if answer.get("ok"):
                 self._prepared = answer
             else:
                 self._unverified = self._complaint(answer)
+
+    def _after_end(self, error: ChildError) -> None:
+        """The child ended before the original was prepared: try again without what ended it, or give up."""
+        if error.further and self._request["further"]:
+            self._request["further"] = False
+            self._deadline = max(self._deadline, time.monotonic() + self.limits.timeout / 2)
+            self._child = self._spawn()
+        elif isinstance(error, ChildTimeout):
+            self._unverified = f"the original did not run within {self.limits.timeout:.4g} s{_while(error)}"
+        elif error.dims is not None and error.dims not in self._crashed and len(self._crashed) < _CRASHES:
+            self._crashed.append(error.dims)
+            self._child = self._spawn()
+        else:
+            self._unverified = f"ONNX Runtime could not run the original: {error}{_while(error)}"
 
     def _complaint(self, answer: Mapping[str, Any]) -> str:
         """Why there is no result.
@@ -278,6 +295,7 @@ class Verifier:
             runs=answer["runs"],
             reason=answer["reason"],
             notes=tuple(answer["notes"]),
+            doubtful=bool(answer.get("doubtful")),
         )
 
 
@@ -330,16 +348,7 @@ def _file(model: str | Path | Model, place: Path) -> Path:
 
 
 def _timed(result: Verification, seconds: float, cases: tuple[dict[str, int], ...]) -> Verification:
-    return Verification(
-        result.status,
-        result.max_abs,
-        result.max_rel,
-        cases,
-        result.runs,
-        result.reason,
-        seconds,
-        result.notes,
-    )
+    return replace(result, cases=cases, seconds=seconds)
 
 
 def _while(error: ChildError) -> str:

@@ -86,9 +86,16 @@ def test_a_rule_that_is_guilty_again_is_left_out_whole() -> None:
     world = World(names(200), lambda keys: any(k.startswith("r3:") for k in keys))
     fixed = repair(VERIFIER, world.replay, check=world.check)
     assert fixed.delivered is Delivered.REPAIRED
-    assert [g.scope for g in fixed.guilty] == ["entry", "rule"]
+    assert [g.scope for g in fixed.guilty] == ["entry", "entry", "rule"]
     assert "r3" in fixed.skip
     assert len(fixed.ledger.entries) == 160
+
+
+def test_the_other_rewrites_of_a_rule_that_is_wrong_twice_stay() -> None:
+    world = World(names(50), lambda keys: bool({"r3:v8", "r3:v43"} & set(keys)))
+    fixed = repair(VERIFIER, world.replay, check=world.check)
+    assert fixed.skip == {"r3:v8", "r3:v43"}
+    assert len(fixed.ledger.entries) == 48
 
 
 def test_a_model_that_is_wrong_without_rewrites_is_not_blamed_on_one() -> None:

@@ -1,0 +1,160 @@
+"""How much a model moves by rounding alone: what a rewrite may be excused with. Used by the worker process only.
+
+Asked only where outputs differ by more than rounding mostly makes, or on inputs on which more may be expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..ir import Array, DType, dtype_of
+from .compare import Comparer, Comparison
+from .inner import Inside
+from .sessions import Session, seeded
+from .styles import Style
+
+if TYPE_CHECKING:
+    from .job import Original, Run
+
+FACTOR = 16.0
+"""How many times further than in the few trials made here rounding may move a number."""
+_STEPS = {DType.DOUBLE: 2.0**-52, DType.FLOAT: 2.0**-23, DType.FLOAT16: 2.0**-10, DType.BFLOAT16: 2.0**-7}
+_TRIALS = 2
+_LARGEST = 1 << 28
+"""Bytes of weights that are still moved."""
+
+
+@dataclass(slots=True)
+class Noise:
+    """What is known of the rounding of one original.
+
+    Attributes:
+        original: the model.
+        seconds: time for one run.
+        forgiving: ties may break either way.
+        doubtful: what was confirmed last is so only if ties may not.
+    """
+
+    original: Original
+    seconds: float
+    forgiving: bool = False
+    doubtful: bool = False
+    _known: dict[tuple[int, bool], dict[str, float]] = field(default_factory=dict)
+    _special: dict[int, bool] = field(default_factory=dict)
+    _sessions: dict[str, Session | None] = field(default_factory=dict)
+
+    def confirmed(self, run: Run, found: Comparison) -> list[str]:
+        """What is to be said of the suspects of a run that rounding does not explain."""
+        self.doubtful = False
+        if not found.suspects:
+            return []
+        tied = run.style is Style.STEPS
+        reasons = self._unexplained(run, found, moving=not tied or self.forgiving)
+        if reasons and run.style is not Style.PLAIN and self._meets_special(run):
+            return []
+        self.doubtful = bool(reasons) and tied and not self._unexplained(run, found, moving=True)
+        return reasons
+
+    def _unexplained(self, run: Run, found: Comparison, moving: bool) -> list[str]:
+        moved = self._moved(run, moving)
+        # What the original does not give as an output of its own is not known to be steadier than this.
+        return [why for where, why in found.suspects if where in moved and found.errors[where] > FACTOR * moved[where]]
+
+    def _moved(self, run: Run, moving: bool) -> dict[str, float]:
+        """Largest change of each output, as the runtime rewrites the model and, if asked, as its numbers are moved."""
+        key = id(run), moving
+        if key not in self._known:
+            self._known[key] = moved = dict.fromkeys(self._errors(run, run.expected), 0.0)
+            for outputs in self._others(run, moving):
+                for where, error in self._errors(run, outputs).items():
+                    moved[where] = max(moved.get(where, 0.0), error)
+        return self._known[key]
+
+    def _errors(self, run: Run, outputs: Mapping[str, Any]) -> dict[str, float]:
+        found = Comparison()
+        Comparer(self.original.coarsest).outputs(run.expected, outputs, found)
+        for name, value in run.expected.items():
+            if isinstance(value, np.ndarray):
+                found.errors.setdefault(f"output {name!r}", 0.0)
+        return found.errors
+
+    def _others(self, run: Run, moving: bool) -> Iterator[dict[str, Any]]:
+        """Outputs of trials: the model as the runtime rewrites it, inputs or weights a rounding error away."""
+        feed = self.original.feed(run.case, run.seed, run.style)
+        trials: list[tuple[str, Mapping[str, Any]]] = [("rewritten", feed)]
+        if moving:
+            trials += [("as written", moved) for k in range(_TRIALS) if (moved := _moved(feed, k)) is not feed]
+            trials += [("with other weights", feed)]
+        for how, values in trials:
+            session = self._session(how)
+            try:
+                if session is not None:
+                    yield session.run(values, self.seconds)
+            except Exception:  # the runtime's own rewriting may fail; then it says nothing
+                continue
+
+    def _session(self, how: str) -> Session | None:
+        if how not in self._sessions:
+            try:
+                self._sessions[how] = self._load(how)
+            except Exception:  # as above
+                self._sessions[how] = None
+        return self._sessions[how]
+
+    def _load(self, how: str) -> Session:
+        path, random = self.original.path, self.original.random
+        weights = _weights(path) if how == "with other weights" else {}
+        source: Path | bytes = seeded(path, random) if random else path
+        folder = path.resolve().parent if random else None
+        return Session(source, folder, optimized=how == "rewritten", weights=_moved(weights, _TRIALS))
+
+    def _meets_special(self, run: Run) -> bool:
+        """True if NaN or an infinity occurs on the way: most rewrites promise nothing then."""
+        if id(run) not in self._special:
+            try:
+                inside = Inside(self.original.path, self.original.random)
+                made = {n for node in inside.nodes for n in node.output if n}
+                values = inside.session(made).run(self.original.feed(run.case, run.seed, run.style), self.seconds)
+                self._special[id(run)] = not finite(values)
+            except Exception:  # it does not run with all these outputs
+                self._special[id(run)] = False
+        return self._special[id(run)]
+
+
+def finite(values: Mapping[str, Any]) -> bool:
+    """True if no float among the tensors is NaN or an infinity."""
+    arrays = [v for v in values.values() if isinstance(v, np.ndarray) and not v.dtype.hasobject]
+    return all(bool(np.isfinite(a.astype(np.float64)).all()) for a in arrays if dtype_of(a).is_float)
+
+
+def _weights(path: Path) -> dict[str, Array]:
+    """Floats among the initializers.
+
+    Raises:
+        MemoryError: there are too many.
+    """
+    import onnx
+
+    model = onnx.load(path)
+    tensors = [t for t in model.graph.initializer if t.data_type in _STEPS]
+    if sum(t.ByteSize() for t in tensors) > _LARGEST:
+        raise MemoryError
+    return {t.name: onnx.numpy_helper.to_array(t) for t in tensors}
+
+
+def _moved(values: Mapping[str, Any], trial: int) -> Mapping[str, Any]:
+    """The same with each float a rounding error away; itself if there are no floats."""
+    rng = np.random.default_rng([trial, 7])
+    made, any_moved = dict(values), False
+    for name, value in values.items():
+        step = _STEPS.get(dtype_of(value)) if isinstance(value, np.ndarray) and not value.dtype.hasobject else None
+        if step is not None:
+            factor: Array = 1 + step * rng.choice([-1.0, 1.0], value.shape)
+            made[name] = np.asarray((value.astype(np.float64) * factor).astype(value.dtype))
+            any_moved = True
+    return made if any_moved else values

@@ -1,0 +1,52 @@
+"""Bugs of sizes: what holds at the size that somebody tried, and at no other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gopt import Numerics, P, Rewriter, rule
+
+
+@rule(P.Expand("x", "shape"))
+def expand_dropped(rw: Rewriter, x: Any) -> Any:
+    """Expand(x, shape) -> x, true of a batch of one"""
+    return x
+
+
+@rule(P.Reshape("x", "shape"))
+def stale_shape(rw: Rewriter, x: Any, shape: Any) -> Any:
+    """Reshape(x, computed) -> Reshape(x, what it was for a batch of one)"""
+    sizes = rw.shape(rw.root.result)
+    if shape.const is not None or sizes is None:
+        return rw.reject("it is constant, or nothing is known")
+    return rw.Reshape(x, [size if isinstance(size, int) else 1 for size in sizes])
+
+
+@rule(P.ReduceMean("x", P.const("axes")).as_("op"), numerics=Numerics.ROUNDING)
+def stale_count(rw: Rewriter, x: Any, axes: Any, op: Any) -> Any:
+    """ReduceMean(x) -> ReduceSum(x) / 7, the length that somebody tried"""
+    axis = int(rw.array(axes).ravel()[0])
+    if rw.array(axes).size != 1 or isinstance((rw.shape(x) or (1,))[axis], int):
+        return rw.reject("the length is known")
+    summed = rw.ReduceSum(x, axes, keepdims=rw.attr(op, "keepdims"))
+    return rw.Mul(summed, rw.const(1 / 7, like=x))
+
+
+@rule(P.ReduceMax("x", P.const("axes")).as_("op"))
+def first_tile(rw: Rewriter, x: Any, axes: Any, op: Any) -> Any:
+    """ReduceMax(x) -> of the first 64, the tile of a kernel: wrong of what is longer"""
+    if (
+        rw.array(axes).size != 1
+        or isinstance((rw.shape(x) or (1,))[int(rw.array(axes).ravel()[0])], int)
+        or (x.producer is not None and x.producer.op_type == "Slice")
+    ):
+        return rw.reject("the length is known")
+    return rw.ReduceMax(rw.Slice(x, [0], [64], axes), axes, keepdims=rw.attr(op, "keepdims"))
+
+
+@rule(P.ReduceSum("x", P.const("axes", value=0)).as_("op"), numerics=Numerics.ROUNDING)
+def unrolled(rw: Rewriter, x: Any, axes: Any, op: Any) -> Any:
+    """ReduceSum over the batch -> of four samples: wrong of larger batches"""
+    if x.producer is not None and x.producer.op_type == "Slice":
+        return rw.reject("done")
+    return rw.ReduceSum(rw.Slice(x, [0], [4], [0]), axes, keepdims=rw.attr(op, "keepdims"))
