@@ -17,12 +17,15 @@ from ..ir import DType
 from ..ir.expressions import Dims, evaluate, names_in
 from .compare import Comparer, Comparison, Tolerance, coarser
 from .flow import Facts
+from .further import planned, run_again, run_further
 from .given import fit
 from .inner import look_inside
 from .inputs import WIDTHS, InputSpec, feed, specs
+from .noise import Noise
 from .sessions import Session, Unverified, brief, seeded, stored
 from .sizes import Search, Variable, same_in_all, variables
 from .stacked import Batches, compare_batches
+from .styles import Style
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -44,12 +47,14 @@ class Run:
     Attributes:
         expected: the outputs.
         inner: what was computed on the way, as far as a candidate takes or gives it.
+        style: how the numbers that were fed are drawn.
     """
 
     case: Dims
     seed: int
     expected: dict[str, Any]
     inner: dict[str, Any] = field(default_factory=dict)
+    style: Style = Style.PLAIN
 
 
 @dataclass(slots=True)
@@ -66,12 +71,13 @@ class Original:
     fixed: Dims = field(default_factory=dict)
     width: int = 0
     runs: list[Run] = field(default_factory=list)
+    further: list[Run] = field(default_factory=list)
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
 
-    def feed(self, case: Mapping[str, int], seed: int) -> dict[str, Any]:
+    def feed(self, case: Mapping[str, int], seed: int, style: Style = Style.PLAIN) -> dict[str, Any]:
         """Values for all inputs."""
-        made = feed([s for s in self.inputs if s.name not in self.given], case, seed, self.width)
+        made = feed([s for s in self.inputs if s.name not in self.given], case, seed, self.width, style)
         return {s.name: self.given[s.name] if s.name in self.given else made[s.name] for s in self.inputs}
 
 
@@ -82,6 +88,8 @@ class Job:
         self.folder = folder
         self.report = report
         self.original: Original | None = None
+        self._noise: Noise | None = None
+        self._began = time.monotonic()
 
     # -- the original --------------------------------------------------------------------------------------------------
 
@@ -117,8 +125,35 @@ class Job:
             original.seconds = max(original.seconds, time.monotonic() - started)
             original.runs.append(Run(case, seed, self._keep(outputs)))
         self._note(original, free, found)
+        self._run_further(original, session, free, found, request)
         self.original = original
-        return {"cases": found, "width": original.width, "run_seconds": original.seconds, "notes": original.notes}
+        self._noise = Noise(original, max(1.0, 10 * original.seconds))
+        return {
+            "cases": found,
+            "width": original.width,
+            "run_seconds": original.seconds,
+            "notes": original.notes,
+            "further": [[run.style, run.seed, run.case] for run in original.further],
+        }
+
+    def _run_further(
+        self, original: Original, session: Session, free: list[Variable], cases: list[Dims], request: Mapping[str, Any]
+    ) -> None:
+        """Runs beside the first ones, unless nothing can be chosen or nobody is going to compare them."""
+
+        def make(case: Dims, seed: int, style: Style, outputs: dict[str, Any]) -> Run:
+            return Run(case, seed, self._keep(outputs), style=style)
+
+        def told(case: Dims) -> None:
+            self.report({"event": "trying", "dims": case, "further": True})
+
+        wanted = request.get("further", True)
+        if request.get("once") or wanted is False or len(original.given) == len(original.inputs):
+            return
+        if wanted is True:
+            run_further(original, session, free, cases, self._began, make, told)
+        else:
+            run_again(original, session, planned(wanted), max(1.0, 10 * original.seconds), make)
 
     def _read(self, path: Path, request: Mapping[str, Any]) -> Original:
         import onnx
@@ -280,6 +315,8 @@ class Job:
         renewed = bool(request.get("new_interface"))
         found = Comparison()
         runs = 0
+        assert self._noise is not None
+        self._noise.forgiving, self._noise.doubtful = bool(request.get("forgiving")), False
         try:
             session = self._session(Path(request["model"]), original.random)
         except Exception as error:
@@ -298,6 +335,8 @@ class Job:
             while batches is None and found.equal and runs < len(original.runs):
                 self._compare(original.runs[runs], references[runs], session, comparer, request["seconds"], found)
                 runs += 1
+            if batches is None and not renewed and found.equal:
+                self._compare_further(original, session, comparer, request["seconds"], found)
         return {
             "equal": found.equal,
             "max_abs": found.max_abs,
@@ -305,6 +344,7 @@ class Job:
             "reason": found.reasons[0] if found.reasons else "",
             "notes": list(dict.fromkeys([*original.notes, *found.notes])),
             "runs": runs,
+            "doubtful": self._noise.doubtful,
         }
 
     def _inputs(self, original: Original, session: Session, found: Comparison, renewed: bool) -> None:
@@ -334,7 +374,7 @@ class Job:
         assert self.original is not None
         sizes = " with " + ", ".join(f"{k}={v}" for k, v in run.case.items()) if run.case else ""
         try:
-            feed = {**run.expected, **run.inner, **self.original.feed(run.case, run.seed)}
+            feed = {**run.expected, **run.inner, **self.original.feed(run.case, run.seed, run.style)}
             taken = {k: v for k, v in feed.items() if k in session.inputs}
             for name in taken:
                 if session.inputs[name] == "tensor(float)" and self.original.kinds.get(name) in _AS_FLOATS:
@@ -347,7 +387,25 @@ class Job:
             return
         before = len(found.reasons)
         comparer.outputs(expected, outputs, found)
+        if self._noise is not None and len(found.reasons) == before:
+            found.reasons += self._noise.confirmed(run, found)
+        found.suspects.clear()
         found.reasons[before:] = [reason + sizes for reason in found.reasons[before:]]
+
+    def _compare_further(
+        self, original: Original, session: Session, comparer: Comparer, seconds: float, found: Comparison
+    ) -> None:
+        """Compare the further runs; the errors that are told of a good result are those of the first ones."""
+        careful = replace(comparer, lenient=True)
+        for run in original.further:
+            if run.style is Style.ODD and not comparer.exact:
+                continue  # only exact rewrites promise anything there
+            seen = Comparison()
+            self._compare(run, run.expected, session, careful, seconds, seen)
+            found.reasons += [f"{why} ({run.style} numbers)" for why in seen.reasons]
+            if seen.reasons:
+                found.max_abs, found.max_rel = max(found.max_abs, seen.max_abs), max(found.max_rel, seen.max_rel)
+                return
 
 
 def _asked_shape(name: str, dims: Mapping[str, int]) -> tuple[int, ...] | None:
