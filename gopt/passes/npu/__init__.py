@@ -8,6 +8,8 @@ MODULES = (
     "elementwise",
     "reduce",
     "norm",
+    "pool",
+    "recurrent",
     "gather",
     "movement",
     "conv",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...ir import Op, Value
-from ...rewrite import Numerics, P, Rewriter, rule
+from ...ir import DType, Op, Value
+from ...rewrite import Numerics, P, RejectError, Rewriter, rule
 from ..example import example
 
 
@@ -78,14 +78,21 @@ def celu(rw: Rewriter, x: Value, op: Op) -> Value:
     example=example("(float[2,3,4,4] x) => (float[2,3,4,4] y) { y = Shrink<lambd = 0.25, bias = 0.25>(x) }"),
 )
 def shrink(rw: Rewriter, x: Value, op: Op) -> Value:
-    """Shrink(x; lambda, bias) -> Relu(x - lambda) - Relu(-x - lambda)
+    """Shrink(x; lambda, bias) -> Relu(x - lambda) - Relu(-x - lambda), or Where(x > lambda, x - bias, ...)
 
-    Applies where bias is lambda, which must not be negative: what lies within lambda of 0 is 0 then, the rest comes
-    that much nearer. Exact but for NaN and the sign of 0.
+    Of single or half precision. The first where bias is lambda, which is not negative: what lies within lambda of 0 is
+    0 then, the rest comes that much nearer. Else what the definition says: x - bias above lambda, x + bias below
+    -lambda, 0 between. Exact but for NaN and the sign of 0.
     """
     bias, bound = rw.attr(op, "bias"), rw.attr(op, "lambd")
-    if bias != bound or bound < 0:
-        return rw.reject("bias is not lambda")  # type: ignore[return-value]
+    if rw.dtype(x) not in (DType.FLOAT, DType.FLOAT16) or bound < 0:
+        raise RejectError("it is of another type than float, or lambda is negative")
     limit = _number(rw, x, bound)
-    result: Value = rw.Sub(rw.Relu(rw.Sub(x, limit)), rw.Relu(rw.Sub(rw.Neg(x), limit)))
+    result: Value
+    if bias == bound:
+        result = rw.Sub(rw.Relu(rw.Sub(x, limit)), rw.Relu(rw.Sub(rw.Neg(x), limit)))
+        return result
+    by = _number(rw, x, bias)
+    below = rw.Where(rw.Less(x, _number(rw, x, -bound)), rw.Add(x, by), _number(rw, x, 0.0))
+    result = rw.Where(rw.Greater(x, limit), rw.Sub(x, by), below)
     return result

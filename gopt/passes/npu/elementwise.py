@@ -1,4 +1,4 @@
-"""Elementwise operators that NPUs lack, by others (ONNX operators Min, Ceil, Mean, Tan, Sinh, Cosh)."""
+"""Elementwise operators that NPUs lack, by others (ONNX operators Min, Max, Ceil, Mean, Sign, Tan, Sinh, ...)."""
 
 from __future__ import annotations
 
@@ -6,17 +6,36 @@ from functools import reduce
 
 import numpy as np
 
-from ...ir import DType, Value
+from ...ir import Value
 from ...rewrite import Numerics, P, RejectError, Rewriter, rule
 from ..example import example
+from ._types import FLOATS
 
 _LARGE = 1024.0
-_FLOATS = (DType.FLOAT, DType.FLOAT16, DType.DOUBLE)
 
 
 def _of_floats(rw: Rewriter, x: Value) -> None:
-    if rw.dtype(x) not in _FLOATS:
+    if rw.dtype(x) not in FLOATS:
         raise RejectError("it is not in floating point")
+
+
+@rule(
+    P.op("Min", "Max")("x", P.const("c")),
+    numerics=Numerics.FINITE,
+    example=example("(float[2,3,4,4] x) => (float[2,3,4,4] y) <float c = {0.5}> { y = Min(x, c) }"),
+)
+def bound(rw: Rewriter, x: Value, c: Value) -> Value:
+    """Max(x, c) -> Clip(x, c), Min(x, c) -> Clip(x, , c)
+
+    Applies to floats and a single number. NPUs clip, and leave the larger of two tensors to the CPU. Exact but for NaN.
+    """
+    _of_floats(rw, x)
+    number, shape = rw.array(c), rw.shape(x)
+    if number.size != 1 or shape is None or number.ndim > len(shape) or np.isnan(number).any():
+        raise RejectError("it is no single number")
+    limit = rw.const(number.reshape(()), like=x)
+    result: Value = rw.Clip(x, limit) if rw.root.op_type == "Max" else rw.Clip(x, None, limit)
+    return result
 
 
 @rule(
@@ -27,9 +46,11 @@ def _of_floats(rw: Rewriter, x: Value) -> None:
 def min(rw: Rewriter, xs: tuple[Value, ...]) -> Value:
     """Min(x, z, ...) -> -Max(-x, -z, ...)
 
-    Of floating point. Exact: changing a sign rounds nothing.
+    Of floating point, and not with a number, for which there is Clip. Exact: changing a sign rounds nothing.
     """
     _of_floats(rw, xs[0])
+    if len(xs) == 2 and any(v.const is not None and v.const.size == 1 for v in xs):
+        raise RejectError("it is clipped instead")
     result: Value = rw.Neg(rw.Max(*(rw.Neg(x) for x in xs)))
     return result
 
@@ -66,6 +87,23 @@ def mean(rw: Rewriter, xs: tuple[Value, ...]) -> Value:
 
 
 @rule(
+    P.Sign("x"),
+    numerics=Numerics.FINITE,
+    example=example("(float[2,3,4,4] x) => (float[2,3,4,4] y) { y = Sign(x) }"),
+)
+def sign(rw: Rewriter, x: Value) -> Value:
+    """Sign(x) -> Cast(x > 0) - Cast(x < 0)
+
+    Of floating point. Exact but for NaN.
+    """
+    _of_floats(rw, x)
+    dtype, zero = rw.dtype(x), rw.const(np.asarray(0.0), like=x)
+    assert dtype is not None
+    result: Value = rw.Sub(rw.Cast(rw.Greater(x, zero), to=int(dtype)), rw.Cast(rw.Less(x, zero), to=int(dtype)))
+    return result
+
+
+@rule(
     P.Tan("x"),
     numerics=Numerics.ROUNDING,
     example=example("(float[2,3,4,4] x) => (float[2,3,4,4] y) { y = Tan(x) }"),
@@ -92,6 +130,29 @@ def hyperbolic(rw: Rewriter, x: Value) -> Value:
     up, down = rw.Exp(x), rw.Exp(rw.Neg(x))
     both = rw.Sub(up, down) if rw.root.op_type == "Sinh" else rw.Add(up, down)
     result: Value = rw.Mul(both, rw.const(np.asarray(0.5), like=x))
+    return result
+
+
+@rule(
+    P.op("Asinh", "Acosh", "Atanh")("x"),
+    numerics=Numerics.ROUNDING,
+    example=example("(float[2,3,4,4] x) => (float[2,3,4,4] y) { y = Asinh(x) }"),
+)
+def inverse_hyperbolic(rw: Rewriter, x: Value) -> Value:
+    """Asinh(x) -> +-Log(|x| + Sqrt(x^2 + 1)); likewise Acosh(x), Atanh(x)
+
+    These are Log(x + Sqrt(x - 1) Sqrt(x + 1)) and Log((1 + x) / (1 - x)) / 2. Near the zero of the function the
+    absolute error is that of a rounding of 1; x^2 may overflow where Asinh does not.
+    """
+    one, half = (rw.const(np.asarray(v), like=x) for v in (1.0, 0.5))
+    result: Value
+    if rw.root.op_type == "Acosh":
+        result = rw.Log(rw.Add(x, rw.Mul(rw.Sqrt(rw.Sub(x, one)), rw.Sqrt(rw.Add(x, one)))))
+    elif rw.root.op_type == "Atanh":
+        result = rw.Mul(rw.Log(rw.Div(rw.Add(one, x), rw.Sub(one, x))), half)
+    else:
+        positive = rw.Log(rw.Add(rw.Abs(x), rw.Sqrt(rw.Add(rw.Mul(x, x), one))))
+        result = rw.Where(rw.Less(x, rw.const(np.asarray(0.0), like=x)), rw.Neg(positive), positive)
     return result
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 from ...ir import DType, Op, Value
 from ...rewrite import Numerics, P, RejectError, Rewriter, rule
 from ..example import example
+from ._types import FLOATS
+
+_PARTS = 8
+"""The longest axis that is multiplied up part by part."""
 
 
 def _axes(rw: Rewriter, op: Op, rank: int | None = None) -> tuple[int, ...]:
@@ -14,9 +20,9 @@ def _axes(rw: Rewriter, op: Op, rank: int | None = None) -> tuple[int, ...]:
     if shape is None or (rank is not None and len(shape) != rank):
         raise RejectError("the rank is unknown or another")
     axes = rw.ints(op, "axes")
-    if axes is None:
-        if len(op.inputs) > 1 and op.inputs[1] is not None:
-            raise RejectError("the axes are not constant")
+    if axes is None and len(op.inputs) > 1 and op.inputs[1] is not None:
+        raise RejectError("the axes are not constant")
+    if not axes:
         if rw.attr(op, "noop_with_empty_axes"):
             raise RejectError("nothing is reduced")
         return tuple(range(len(shape)))
@@ -66,6 +72,25 @@ def log_sum(rw: Rewriter, x: Value, op: Op) -> Value:
     """
     result: Value = rw.Log(_sum(rw, x, op, _axes(rw, op)))
     return result
+
+
+@rule(
+    P.ReduceProd("x", ...).as_("op"),
+    numerics=Numerics.ROUNDING,
+    example=example("(float[2,3,4,4] x) => (float[2,1,4,4] y) { y = ReduceProd<axes = [1]>(x) }", opset=13),
+)
+def product(rw: Rewriter, x: Value, op: Op) -> Value:
+    """ReduceProd(x; an axis) -> the product of the parts of Split(x; that axis)
+
+    Applies to floats and one axis of a known size from 2 to 8. Rounds in another order.
+    """
+    axes, shape = _axes(rw, op), rw.shape(x) or ()
+    size = shape[axes[0]] if len(axes) == 1 else None
+    if rw.dtype(x) not in FLOATS or not isinstance(size, int) or not 2 <= size <= _PARTS:
+        raise RejectError("it is not in floating point, or there is not one short axis")
+    parts = rw.Split(x, [1] * size, axis=axes[0], outputs=size)
+    result: Value = reduce(lambda a, b: rw.Mul(a, b), parts)
+    return result if rw.attr(op, "keepdims") else rw.Squeeze(result, list(axes))
 
 
 @rule(

@@ -15,7 +15,7 @@ from gopt.rewrite import Rewriter, Rule
 from gopt.rewrite.pattern import Pattern
 from gopt.testing import check_rule
 
-FAMILIES = ("inline", "fold", "clean", "layout", "fuse", "lower")
+FAMILIES = ("inline", "fold", "clean", "layout", "fuse", "lower", "npu")
 RULES = [rule for family in FAMILIES for rule in REGISTRY.find(family) if isinstance(rule, Rule)]
 
 

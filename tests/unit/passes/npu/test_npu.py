@@ -6,13 +6,16 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
+import gopt
+from gopt.analysis import infer
 from gopt.frontends.onnx import to_bytes
 from gopt.frontends.text import parse
-from gopt.ir import Model
+from gopt.ir import DType, Model, TensorType
 from gopt.ir.check import check
 from gopt.passes import run_pipeline
 from gopt.rewrite import Context
 
+_SIX = "1, -2, 0.5, 0, 1, -1"
 FLOATS = ", ".join(str((7 * k % 11 - 5) / 8) for k in range(640))
 
 
@@ -52,8 +55,52 @@ def ops(graph: str, passes: str = "npu", opset: int = 18) -> list[str]:
         ("g (float[1,4] x) => (float[1,4] y) { y = Softsign(x) }", ["Abs", "Add", "Div"]),
         ("g (float[1,4] x) => (float[1,4] y) { y = Selu(x) }", ["Elu", "Mul"]),
         ("g (float[1,4] x) => (float[1,4] y) { y = Celu<alpha = 0.5>(x) }", ["Div", "Elu", "Mul"]),
-        ("g (float[1,4] x) => (float[1,4] y) { y = Shrink<lambd = 0.5>(x) }", ["Shrink"]),
+        (
+            "g (float[1,4] x) => (float[1,4] y) { y = Shrink<lambd = 0.5, bias = 0.5>(x) }",
+            ["Sub", "Relu", "Neg", "Sub", "Relu", "Sub"],
+        ),
+        (
+            "g (float[1,4] x) => (float[1,4] y) { y = Shrink<lambd = 0.5>(x) }",
+            ["Less", "Add", "Where", "Greater", "Sub", "Where"],
+        ),
         ("g (float[1,4] x, float[1,4] z) => (float[1,4] y) { y = Min(x, z) }", ["Neg", "Neg", "Max", "Neg"]),
+        ("g (float[1,4] x) => (float[1,4] y) <float c = {0.1}> { y = Min(x, c) }", ["Clip"]),
+        ("g (float[1,4] x) => (float[1,4] y) <float[1] c = {0.1}> { y = Max(c, x) }", ["Clip"]),
+        ("g (float[4] x) => (float[1,4] y) <float[1,1] c = {0.1}> { y = Max(c, x) }", ["Max"]),
+        ("g (float[1,4] x) => (float[1,4] y) <float[4] c = {0.1, 1, -1, 0}> { y = Max(x, c) }", ["Max"]),
+        ("g (float[1,4] x) => (float[1,4] y) { y = Sign(x) }", ["Greater", "Cast", "Less", "Cast", "Sub"]),
+        ("g (float[1,4] x) => (float[1,4] y) { y = Atanh(x) }", ["Add", "Sub", "Div", "Log", "Mul"]),
+        (
+            "g (float[1,4] x) => (float[1,4] y) { y = Asinh(x) }",
+            ["Abs", "Mul", "Add", "Sqrt", "Add", "Log", "Less", "Neg", "Where"],
+        ),
+        (
+            "g (float[1,4] x) => (float[1,4] y) { a = Exp(x) b = Add(a, a) y = Acosh(b) }",
+            ["Exp", "Add", "Sub", "Sqrt", "Add", "Sqrt", "Mul", "Add", "Log"],
+        ),
+        ("g (float[1,3,4] x) => (float[1,1,4] y) { y = ReduceProd<axes = [1]>(x) }", ["Split", "Mul", "Mul"]),
+        (
+            "g (float[1,3,4] x) => (float[1,4] y) { y = ReduceProd<axes = [-2], keepdims = 0>(x) }",
+            ["Split", "Mul", "Mul", "Squeeze"],
+        ),
+        ("g (float[1,3,4] x) => (float[1] y) { y = ReduceProd<axes = [1, 2], keepdims = 0>(x) }", ["ReduceProd"]),
+        ("g (float[1,9,4] x) => (float[1,1,4] y) { y = ReduceProd<axes = [1]>(x) }", ["ReduceProd"]),
+        (
+            "g (float[1,2,5,5] x) => (float[1,2,4,4] y) { y = LpPool<kernel_shape = [2, 2]>(x) }",
+            ["Mul", "AveragePool", "Mul", "Sqrt"],
+        ),
+        (
+            "g (float[1,2,5] x) => (float[1,2,5] y) { y = LpPool<kernel_shape = [3], pads = [1, 1], p = 3>(x) }",
+            ["Abs", "Pow", "AveragePool", "Mul", "Pow"],
+        ),
+        (
+            "g (float[1,2,5] x) => (float[1,2,4] y) { y = LpPool<kernel_shape = [2], p = 1>(x) }",
+            ["Abs", "AveragePool", "Mul"],
+        ),
+        (
+            'g (float[1,2,5] x) => (float[1,2,5] y) { y = LpPool<kernel_shape = [3], auto_pad = "SAME_UPPER">(x) }',
+            ["LpPool"],
+        ),
         ("g (float[1,4] x) => (float[1,4] y) { y = Ceil(x) }", ["Neg", "Floor", "Neg"]),
         ("g (float[1,4] x, float[1,4] z) => (float[1,4] y) { y = Mean(x, z) }", ["Add", "Mul"]),
         ("g (float[1,3,4,4] x) => (float[1,3,1,1] y) { y = ReduceMax<axes = [2,3]>(x) }", ["GlobalMaxPool"]),
@@ -66,7 +113,39 @@ def ops(graph: str, passes: str = "npu", opset: int = 18) -> list[str]:
     ],
 )
 def test_rules_of_parts(graph: str, expected: list[str]) -> None:
-    assert ops(graph, opset=13 if "ReduceMax" in graph else 18) == expected
+    assert ops(graph, opset=13 if "Reduce" in graph else 18) == expected
+
+
+def test_nothing_is_reduced_where_no_axes_mean_none() -> None:
+    text = """<ir_version: 8, opset_import: ["" : 18]>
+    g (float[2,3] x) => (float[2,3] y) <int64[0] a = {}> { y = ReduceSumSquare<noop_with_empty_axes = 1>(x, a) }"""
+    model = parse(text)
+    run_pipeline(model, "npu", Context(model))
+    assert [op.op_type for op in model.graph.ops] == ["ReduceSumSquare"]
+
+
+def test_no_axes_mean_all_of_them() -> None:
+    graph = "g (float[2,3] x) => (float[1,1] y) <int64[0] a = {}> { y = ReduceSumSquare(x, a) }"
+    assert ops(graph) == ["Mul", "ReduceSum"]
+
+
+@pytest.mark.parametrize("more", ["", ', direction = "reverse"', ', activations = ["Tanh"]'])
+def test_a_simple_recurrent_layer_is_a_gru_with_open_gates(more: str) -> None:
+    graph = (
+        f"g (float[4,1,3] x, float[1,1,2] h) => (float[4,1,1,2] y, float[1,1,2] z) <float[1,2,3] w = {{{_SIX}}}, "
+        f"float[1,2,2] r = {{0.5, -1, 0.25, 2}}, float[1,4] b = {{1, 2, 3, 4}}> "
+        f'{{ y, z = RNN<hidden_size = 2{more}>(x, w, r, b, "", h) }}'
+    )
+    assert ops(graph) == ["GRU"]
+
+
+@pytest.mark.parametrize("more", [', activations = ["Relu"]', ", clip = 1.0"])
+def test_another_recurrent_layer_stays(more: str) -> None:
+    graph = (
+        f"g (float[4,1,3] x) => (float[4,1,1,2] y) <float[1,2,3] w = {{{_SIX}}}, float[1,2,2] r = {{0, -1, 3, 2}}> "
+        f"{{ y = RNN<hidden_size = 2{more}>(x, w, r) }}"
+    )
+    assert ops(graph) == ["RNN"]
 
 
 def test_a_minimum_of_integers_stays() -> None:
@@ -176,6 +255,50 @@ def test_an_output_of_bytes_is_given_before_its_cast() -> None:
     check(model)
     assert [op.op_type for op in model.graph.ops] == ["ArgMax"]
     assert model.graph.outputs[0].name == "i"
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "int16", "double"])
+def test_an_input_of_another_type_takes_the_same_numbers_as_floats(kind: str) -> None:
+    text = f'<ir_version: 8, opset_import: ["" : 17]>\ng ({kind}[1,4,4,3] x) => (float[1,3,4,4] y) ' + (
+        "{ f = Cast<to = 1>(x) t = Transpose<perm = [0,3,1,2]>(f) y = Relu(t) }"
+    )
+    result = gopt.run(parse(text), "npu.interface,clean")
+    (x,) = result.model.graph.inputs
+    assert isinstance(x.type, TensorType)
+    assert x.type.dtype is DType.FLOAT
+    assert [op.op_type for op in result.model.graph.ops] == ["Transpose", "Relu"]
+    assert result.verification is not None
+    assert result.verification.ok
+    assert any("takes floats" in note for note in result.verification.notes)
+
+
+def test_a_cast_behind_a_move_is_seen_once_it_is_in_front() -> None:
+    text = """<ir_version: 8, opset_import: ["" : 17]>
+    g (uint8[1,4,4,3] x) => (float[1,3,4,4] y) { t = Transpose<perm = [0,3,1,2]>(x) y = Cast<to = 1>(t) }"""
+    result = gopt.run(parse(text), "lower.types,npu.interface,clean")
+    assert [op.op_type for op in result.model.graph.ops] == ["Transpose"]
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        "g (uint8[4] x) => (uint8[4] z, float[4] y) { z = Identity(x) y = Cast<to = 1>(x) }",
+        "g (uint8[4] x) => (int8[4] y) { y = Cast<to = 3>(x) }",  # 200 is -56, of floats it is anything
+        "g (double[4] x) => (int64[4] y) { y = Cast<to = 7>(x) }",
+        "g (uint8[4] x) => (uint8[4] x) { }",
+        "g (uint8[4] x) => (float[4] y) <uint8[4] x = {1, 2, 3, 4}> { y = Cast<to = 1>(x) }",
+    ],
+)
+def test_an_input_that_could_give_other_numbers_keeps_its_type(graph: str) -> None:
+    model = parse(f'<ir_version: 8, opset_import: ["" : 17]>\n{graph}')
+    infer(model)
+    before = [value.type for value in model.graph.inputs]
+    run_pipeline(model, "npu.interface", Context(model))
+    assert [value.type for value in model.graph.inputs] == before
+
+
+def test_an_output_of_doubles_stays() -> None:
+    assert ops("g (float[1,4] x) => (double[1,4] y) { a = Relu(x) y = Cast<to = 11>(a) }") == ["Relu", "Cast"]
 
 
 def test_where_of_one_number() -> None:
