@@ -30,7 +30,7 @@ PRESETS: dict[str, Preset] = {
         Preset("tensorrt", "@default,lower,(fold,clean)*", "for NVIDIA TensorRT: what its parsers and builders take"),
         Preset(
             "rknn",
-            "@default,lower,npu,(fold,clean)*,npu.results",
+            "@default,lower,(fold,clean,inline.loops:unroll=500,lower.loops)*,npu,(fold,clean)*,npu.results",
             "for Rockchip NPUs: what rknn-toolkit2 takes and keeps on the NPU",
         ),
         Preset("ort", "opset.upgrade:to=21,@default", "for ONNX Runtime 1.18 or newer; stays portable ONNX"),

@@ -113,10 +113,15 @@ _SWAPPED = {
 
 
 def _integer(value: Value) -> tuple[Value | None, bool]:
-    """The scalar integer, here or outside, that a value is a cast of, and whether to floats; None if it is none."""
+    """The scalar integer, here or outside, that a value is a cast of, and whether to floats; None if it is none.
+
+    A constant that is a whole number counts as one that was cast.
+    """
     rounded = False
     while True:
         value = value.outer
+        if _is_whole(value):
+            return value, True
         type_ = value.type if value.const is None else TensorType(value.const.dtype, value.const.shape)
         if isinstance(type_, TensorType) and type_.dtype in (DType.INT32, DType.INT64) and type_.size == 1:
             return value, rounded
@@ -125,6 +130,15 @@ def _integer(value: Value) -> tuple[Value | None, bool]:
         if op is None or op.op_type != "Cast" or op.domain or op.inputs[0] is None:
             return None, False
         value = op.inputs[0]
+
+
+def _is_whole(value: Value) -> bool:
+    """True for a constant float without a fraction, up to where floats hold all whole numbers."""
+    tensor = value.const
+    if tensor is None or tensor.size != 1 or not tensor.dtype.is_float:
+        return False
+    number = float(tensor.item())
+    return number.is_integer() and abs(number) <= 1 << 24
 
 
 def _step(turns: Turns, number: Value) -> tuple[int, int] | None:
@@ -144,8 +158,14 @@ def _step(turns: Turns, number: Value) -> tuple[int, int] | None:
 def _begins_alike(turns: Turns, found: Count) -> bool:
     """True if the condition before the first turn is what the body asks of the first number."""
     condition = turns.op.input(1)
-    if condition is None or boolean(condition) is not None:
+    if condition is None:
         return False
+    if (known := boolean(condition)) is not None:
+        limit = found.limit.const
+        if limit is None:
+            return False
+        last = int(limit.item())
+        return known and (found.first <= last if found.within else found.first < last)
     asked = _compared(condition)
     if asked is None:
         return _asked_of_constant(condition, found)

@@ -128,6 +128,27 @@ def test_ways_to_compare(cond: str, then: str, n: int) -> None:
     assert loop(cond, 1, then, sizes={"n": np.array(n, np.int32)}).fired == ["loops.trip_count"]
 
 
+@pytest.mark.parametrize("n", [-1, 0, 1, 4])
+@pytest.mark.parametrize("within", [False, True])
+def test_where_sizes_are_fixed_all_is_constant(n: int, within: bool) -> None:
+    less = "LessOrEqual" if within else "Less"
+    begins = 0 <= n if within else 0 < n
+    cond = f"c = Constant<value = bool {{{int(begins)}}}>()"
+    then = f"g = Cast<to = 1>(j2) h = Constant<value = float {{{n}.0}}>() on = {less}(g, h)"
+    fired = loop(cond, 1, then, sizes={"n": np.array(n, np.int32)}).fired
+    assert fired == (["loops.trip_count"] if begins else [])
+
+
+def test_a_first_turn_that_runs_in_any_case_is_not_counted() -> None:
+    cond, then = "c = Constant<value = bool {1}>()", "h = Constant<value = int32 {-2}>() on = Less(j2, h)"
+    assert loop(cond, 1, then, sizes={"n": np.array(1, np.int32)}).fired == []
+
+
+def test_a_limit_with_a_fraction_is_left() -> None:
+    then = "g = Cast<to = 1>(j2) h = Constant<value = float {2.5}>() on = Less(g, h)"
+    assert loop("c = Constant<value = bool {1}>()", 1, then, sizes={"n": np.array(1, np.int32)}).fired == []
+
+
 @pytest.mark.parametrize(
     ("cond", "step", "then"),
     [
