@@ -41,8 +41,10 @@ class Agreement:
 
 
 def agreements(expected: Mapping[str, Array], got: Sequence[Array], names: Sequence[str]) -> list[Agreement]:
-    """Compare outputs in order; those that are not expected are passed over."""
-    return [agreement(name, expected[name], array) for name, array in zip(names, got) if name in expected]
+    """Compare outputs in order; those that are not expected are passed over, those that are missing disagree."""
+    found = [agreement(name, expected[name], array) for name, array in zip(names, got) if name in expected]
+    missing = [name for name in names[len(got) :] if name in expected]
+    return found + [Agreement(name, float("nan"), float("inf"), expected[name].shape, False) for name in missing]
 
 
 def agreement(name: str, expected: Array, got: Array) -> Agreement:

@@ -17,8 +17,10 @@ from .compare import Agreement, agreements
 from .environment import Environment
 from .log import read_analysis
 from .placement import NO_KERNEL
-from .platforms import INT8, Platform
+from .platforms import FP16, INT8, Platform
 
+_AS_FLOATS = ("uint8", "uint16", "int16", "float64")
+"""Types of inputs that the toolkit does not take; a model made for it takes the same numbers as floats."""
 RETRIES = 4
 """How many of the toolkit's own rewrites are switched off, one after the other, when they fail on a model."""
 _RULE = re.compile(r"disable_rules=\['?(?P<rule>\w+)'?\]")
@@ -241,6 +243,8 @@ def analyze(
 
 def _plain(array: Array, settings: Settings, place: int) -> Array:
     """What the simulator must be given so that the network sees `array`: normalization is part of the model there."""
+    if array.dtype.name in _AS_FLOATS:
+        array = array.astype(np.float32)
     mean = settings.means[place] if place < len(settings.means) else None
     std = settings.stds[place] if place < len(settings.stds) else None
     if (mean is None and std is None) or array.ndim < 2:
@@ -258,22 +262,21 @@ def _column(values: Sequence[float], shape: Sequence[int]) -> Array:
     return np.asarray(values, np.float32).reshape(shape)
 
 
-def choose(candidates: Sequence[Candidate]) -> Candidate | None:
+def choose(candidates: Sequence[Candidate], dtype: str = FP16) -> Candidate | None:
     """The best of those that converted: one replaces an earlier one only if nothing about it is worse."""
     best: Candidate | None = None
     for candidate in candidates:
         if candidate.outcome is None:
             continue
-        if best is None or _is_better(candidate, best):
+        if best is None or _is_better(candidate, best, dtype):
             best = candidate
     return best
 
 
-def _is_better(new: Candidate, old: Candidate) -> bool:
-    if any(not a.finite for a in new.agreements) and all(a.finite for a in old.agreements):
-        return False
-    if any(not a.finite for a in old.agreements) and all(a.finite for a in new.agreements):
-        return True
+def _is_better(new: Candidate, old: Candidate, dtype: str) -> bool:
+    wrong, was_wrong = bool(new.wrong(dtype)), bool(old.wrong(dtype))
+    if wrong != was_wrong:
+        return was_wrong
     if new.error > max(_NEGLIGIBLE, _WORSE * old.error):
         return False
     if new.cost[0] < old.cost[0]:  # what has no kernel does not run at all

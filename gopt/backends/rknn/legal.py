@@ -12,23 +12,32 @@ from . import placement
 from .placement import FAILS, NONE, REFUSED
 from .platforms import OPSETS, Platform
 
-# Types that inputs and outputs may have: others abort the toolkit's process.
+# Types that inputs and outputs may have: on others the toolkit's process aborts, or its runtime refuses them.
 _INPUTS = frozenset({DType.FLOAT, DType.FLOAT16, DType.INT64, DType.INT32, DType.INT8, DType.BOOL})
 _OUTPUTS = _INPUTS | {DType.DOUBLE}
+# On a Cast to one of these it aborts, wherever it stands.
+_NEVER = frozenset({DType.UINT8, DType.UINT16, DType.UINT32, DType.UINT64, DType.BFLOAT16})
 # What cures an operator without a kernel, or one that is refused.
 _REMEDIES = {
+    "Acosh": "npu.elementwise.inverse_hyperbolic",
+    "Asinh": "npu.elementwise.inverse_hyperbolic",
+    "Atanh": "npu.elementwise.inverse_hyperbolic",
     "Ceil": "npu.elementwise.ceil",
     "Celu": "npu.activation.celu",
     "Cosh": "npu.elementwise.hyperbolic",
+    "LpPool": "npu.pool.norm",
     "Mean": "npu.elementwise.mean",
     "MeanVarianceNormalization": "npu.norm.mean_variance",
     "Min": "npu.elementwise.min",
     "Mish": "npu.activation.mish",
     "ReduceL1": "npu.reduce.l1",
     "ReduceLogSum": "npu.reduce.log_sum",
+    "ReduceProd": "npu.reduce.product",
     "ReduceSumSquare": "npu.reduce.sum_square",
+    "RNN": "npu.recurrent.gru",
     "Selu": "npu.activation.selu",
     "Shrink": "npu.activation.shrink",
+    "Sign": "npu.elementwise.sign",
     "Sinh": "npu.elementwise.hyperbolic",
     "Softsign": "npu.activation.softsign",
     "Tan": "npu.elementwise.tan",
@@ -87,8 +96,9 @@ def _of_interface(graph: Graph) -> Iterator[Blocker]:
 
 def _of_type(value: Value, type_: TensorType, role: str) -> Iterator[Blocker]:
     if type_.dtype not in (_INPUTS if role == "input" else _OUTPUTS):
-        reason = f"{role} {value.name} is {type_.dtype.name.lower()}, on which the toolkit aborts"
-        yield Blocker(value.name, "", "type", reason, "npu.interface", evidence="measured")
+        reason = f"{role} {value.name} is {type_.dtype.name.lower()}, which the toolkit does not take"
+        hint = "an input that a Cast takes first, or an output that a Cast gives, is rewritten"
+        yield Blocker(value.name, "", "type", reason, "npu.interface", hint, evidence="measured")
 
 
 def _batch(value: Value, type_: TensorType) -> tuple[tuple[str, int], ...]:
@@ -122,11 +132,14 @@ def _of_ops(model: Model, platform: Platform) -> Iterator[Blocker]:
 
 
 def _of_one(op: Op) -> Iterator[Blocker]:
-    """A Where of single numbers: what no row of the table can say."""
+    """A Where of single numbers, a Cast to a type that is not known: what no row of the table can say."""
     made = op.output(0)
-    if op.op_type != "Where" or op.domain or made is None or not isinstance(made.type, TensorType):
+    if op.domain or made is None or not isinstance(made.type, TensorType):
         return
-    if made.type.size == 1:
+    if op.op_type == "Cast" and made.type.dtype in _NEVER and not made.is_output:
+        reason = f"its result {made.name} is {made.type.dtype.name.lower()}, on which the toolkit aborts"
+        yield Blocker(op.label, "Cast", "type", reason, hint="int32 holds the same numbers", evidence="measured")
+    if op.op_type == "Where" and made.type.size == 1:
         reason = "the toolkit dies on a choice between single numbers"
         yield Blocker(op.label, "Where", "size", reason, "npu.elementwise.where_one", evidence="measured")
 

@@ -18,8 +18,12 @@ _ROW = re.compile(
     r"(?P<number>\d+)\s+(?P<type>\S+)\s+(?P<dtype>[A-Z][A-Z0-9_]*)\s+(?P<target>[A-Z]+)\s+(?P<inputs>\S+)\s+"
     r"(?P<outputs>\S+)\s+(?:(?P<ddr>\d+)/(?P<npu>\d+)/(?P<total>\d+)\s+)?(?P<kilobytes>[\d.]+)?\s*(?P<name>\S.*)?"
 )
-_NO_KERNEL = re.compile(r"No lowering found for[: ]*(?P<what>.*?)\s*$", re.IGNORECASE)
-_KIND = re.compile(r"\b(?:type|op)[:= ]+(?P<type>[A-Za-z0-9]+)", re.IGNORECASE)
+# "No lowering found for: Mish", with the name of the node in brackets and its type behind it or in the next line; and
+# "Failed to lowering: Mish, use CustomOperatorLower instead.", which leaves the op to a kernel that the user brings.
+_NO_KERNEL = re.compile(
+    r"(?:No lowering found for|Failed to lowering)[: ]*(?P<what>.*?)(?:, use CustomOperatorLower.*)?\s*$", re.IGNORECASE
+)
+_KIND = re.compile(r"\bnode type\s*=\s*(?P<type>\w+)", re.IGNORECASE)
 _MEMORY = re.compile(r"Total (Internal|Weight) Memory Size: ([\d.]+) ?([KMG]?B)", re.IGNORECASE)
 _UNITS = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 
@@ -143,11 +147,11 @@ def read(text: str) -> Log:
     found.layers = [layer for layer in _last_table(lines) if not layer.is_interface]
     remarks: dict[tuple[str, str], Remark] = {}
     missing: dict[str, None] = {}
-    for line in lines:
+    for place, line in enumerate(lines):
         kind = _PREFIX.match(line)
         said = line[kind.end() :].strip() if kind else line.strip()
         if refused := _NO_KERNEL.search(said):
-            missing[refused["what"]] = None
+            missing[_type_of(refused["what"], lines[place + 1 : place + 2])] = None
         if size := _MEMORY.search(said):
             found.memory[size[1].lower()] = int(float(size[2]) * _UNITS[size[3].upper()])
         if kind and kind[1] in "WE":
@@ -155,6 +159,14 @@ def read(text: str) -> Log:
     found.no_kernel = list(missing)
     found.remarks = list(remarks.values())
     return found
+
+
+def _type_of(what: str, following: Iterable[str]) -> str:
+    """The type of the op that a complaint is about, if it tells it; else what it says."""
+    for line in (what, *following):
+        if found := _KIND.search(line):
+            return found["type"]
+    return what
 
 
 def _note(remarks: dict[tuple[str, str], Remark], kind: str, said: str) -> None:

@@ -22,6 +22,7 @@ OPTIONS: Mapping[str, str] = {
     "optimization-level": "of the toolkit: 0 to 3 (default)",
     "disable-rules": "names of the toolkit's own rewrites that are not to be made, separated by commas",
     "source": "an onnx_source.yaml or training_source.yaml, from which mean, std, colour order ... are taken",
+    "quantized": "numbers (what is quantized keeps its numbers) or float (those of the model before that; faster)",
     "per-layer": "true: compare the simulator with floats layer by layer, too",
     "keep": "original or optimized: take that graph, whatever the layer tables say",
 }
@@ -40,6 +41,7 @@ def settings(given: Mapping[str, str]) -> Settings:
     method = _one_of("quant-method", given.get("quant-method", "channel"), ("channel", "layer"))
     level = _one_of("optimization-level", given.get("optimization-level", "3"), ("0", "1", "2", "3"))
     _one_of("per-layer", given.get("per-layer", "false"), ("true", "false"))
+    _one_of("quantized", given.get("quantized", "numbers"), ("numbers", "float"))
     _one_of("keep", given.get("keep", "original"), ("original", "optimized"))
     dataset = Path(given["dataset"]) if "dataset" in given else None
     if dataset is not None and not dataset.is_file():

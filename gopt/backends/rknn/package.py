@@ -128,6 +128,7 @@ def performance(target: RKNN) -> dict[str, Any]:
         "dtype": settings.dtype,
         "toolkit": TOOLKIT,
         "graph": chosen.name,
+        "interface": target.renewed,
         "note": "cycles and bytes are the toolkit's estimates; times are known on a board alone",
         "simulator": {
             "against": "ONNX Runtime on the model that was given, on the same inputs",

@@ -75,13 +75,13 @@ def toolkit() -> str:
 
 
 def place(platform: str, op: str) -> Place | None:
-    """Where an operator of the standard domain ends up on a platform; None if that was not measured.
+    """Where an operator of the standard domain ends up on a platform; None if that is not known.
 
     Chips that were not surveyed are looked up under the one whose NPU they share.
     """
     tables = _data()["platforms"]
     table = tables.get(platform) or tables.get(_data()["alike"].get(platform, ""), {})
-    found = table.get(op)
+    found = table.get(op) or ([NONE] if op in NO_KERNEL else None)
     return None if found is None else Place(found[0], found[1] if len(found) > 1 else "")
 
 

@@ -7,9 +7,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from ...errors import MissingComponentError, ResourceError, UsageError
+from ...errors import GoptError, MissingComponentError, ResourceError, UsageError
 from ...ir import Model, TensorType, Value
 from ..base import STATIC, Blocker, Sampler, Target, Verdict
 from .child import Crash
@@ -22,10 +22,15 @@ from .platforms import INT8
 from .sources import Source
 
 _WRONG = "output {}: the simulator computes something else than ONNX Runtime (cosine {:.4f}, scaled error {:.2g})"
+_NOTHING = (
+    "the simulator was compared with nothing: the model that was given does not run on the inputs made for it; "
+    "--inputs NAME=FILE.npy gives it others"
+)
 CONVERTED, SIMULATED = "converted", "simulated"
 _PATIENCE, _SLOWER = 60.0, 5.0
 """Seconds that the original has at least, once the optimized graph is converted; and how many times as long as that."""
 ORIGINAL, OPTIMIZED = "original", "optimized"
+INTERFACE = "other inputs or outputs than the model had"
 
 
 class RKNN(Target):
@@ -36,6 +41,7 @@ class RKNN(Target):
         source: the source file that was named.
         candidates: what was converted, once `prove` has run.
         chosen: the best of them; None before, or if none converted.
+        renewed: inputs and outputs that are others than those of the model that was given, and what that asks for.
     """
 
     name = "rknn"
@@ -53,6 +59,7 @@ class RKNN(Target):
         self.source: Source | None = source_of(self.given)
         self.candidates: list[Candidate] = []
         self.chosen: Candidate | None = None
+        self.renewed: dict[str, str] = {}
         self._original: tuple[Path, Model] | None = None
         self._sampler: Sampler | None = None
         self._level_asked = ""
@@ -67,6 +74,16 @@ class RKNN(Target):
             sampler: takes sizes of the inputs by name; gives inputs and what ONNX Runtime computes from them, or None.
         """
         self._original, self._sampler = (path, model), sampler
+
+    @property
+    def approximates(self) -> bool:
+        """True where what was quantized is to be computed in floats."""
+        return self.given.get("quantized") == "float"
+
+    def pipeline(self) -> str:
+        """The preset, with what was quantized in floats before if that is asked for."""
+        first = "@default,lower.quantized.dynamic:to=float,lower.quantized.lstm," if self.approximates else ""
+        return f"{first}@{self.preset}"
 
     def check(self, model: Model) -> list[Blocker]:
         """What of a model with inferred types the toolkit or the chip does not take, by gopt's own tables."""
@@ -95,9 +112,10 @@ class RKNN(Target):
             ResourceError: the time was up.
             UsageError: there is nothing to calibrate with.
         """
+        self.candidates, self.chosen = [], None
         found = self.check(model)
         if found or level == STATIC:
-            return Verdict("" if found else STATIC, STATIC, found)
+            return Verdict("" if found else STATIC, STATIC, found, self._renewed(model))
         if self.settings.dtype == INT8 and self.settings.dataset is None:
             raise UsageError("dtype int8 needs a dataset: a text file that names calibration images or .npy files")
         environment = find()
@@ -115,13 +133,23 @@ class RKNN(Target):
                 # Where the toolkit takes ever longer over the other graph, there is nothing to be gained by waiting.
                 limit = min(timeout, max(_PATIENCE, _SLOWER * (time.monotonic() - began)))
         self.chosen = self._preferred()
+        verdict = self._verdict(level, environment)
+        verdict.facts |= self._renewed(model)
         if self.given.get("per-layer") == "true" and self.chosen is not None and sample is not None:
-            analyze(environment, self.chosen, self.settings, sample, Path(self._kept.name), timeout)
-        return self._verdict(level, environment)
+            try:
+                analyze(environment, self.chosen, self.settings, sample, Path(self._kept.name), timeout)
+            except GoptError as error:  # the model is converted all the same
+                verdict.facts["per layer"] = f"no comparison layer by layer: {error}"
+        return verdict
+
+    def _renewed(self, model: Model) -> dict[str, Any]:
+        """Inputs and outputs that are others than those of the model that was given, as a fact for people."""
+        self.renewed = {} if self._original is None else renewed(self._original[1], model)
+        return {INTERFACE: self.renewed} if self.renewed else {}
 
     def _worth_trying(self, model: Model, path: Path) -> list[Candidate]:
         """The model that was given, if the tables have nothing against it, and the one that came of it."""
-        optimized = Candidate(OPTIMIZED, path, names(model.graph.inputs), names(model.graph.outputs))
+        optimized = Candidate(OPTIMIZED, path, names(model.graph.inputs), self._outputs(model))
         if self._original is None or self._original[0].samefile(path):
             return [replace(optimized, name=ORIGINAL)]
         source, given = self._original
@@ -137,6 +165,12 @@ class RKNN(Target):
             original.sizes = [known[name] for name in inputs]
         return [original, optimized]
 
+    def _outputs(self, model: Model) -> list[str]:
+        """The outputs by the names that the given model has for them: one that was a Cast has another name now."""
+        now = names(model.graph.outputs)
+        before = now if self._original is None else names(self._original[1].graph.outputs)
+        return before if len(before) == len(now) else now
+
     def _place(self, candidate: Candidate) -> Path:
         assert self._kept is not None
         return Path(self._kept.name) / f"{candidate.name}.rknn"
@@ -145,7 +179,7 @@ class RKNN(Target):
         wanted = self.given.get("keep")
         if wanted is not None:
             return next((c for c in self.candidates if c.name == wanted and c.outcome is not None), None)
-        return choose(self.candidates)
+        return choose(self.candidates, self.settings.dtype)
 
     def _verdict(self, level: str, environment: Environment) -> Verdict:
         chosen = self.chosen
@@ -160,8 +194,11 @@ class RKNN(Target):
             "cycles": log.cycles,
             "toolkit": f"rknn-toolkit2 {environment.toolkit}",
         }
+        missing = ""
         if (cosine := chosen.cosine) is not None:
             facts |= {"cosine": f"cosine {cosine:.6f}", "scaled error": f"scaled error {chosen.error:.2g}"}
+        elif level == SIMULATED:
+            missing, level = _NOTHING, CONVERTED
         found = [
             Blocker("", what, "kernel", f"no kernel on the board for {what}", evidence="reported") for what in without
         ]
@@ -169,7 +206,9 @@ class RKNN(Target):
             Blocker(a.name, "", "numbers", _WRONG.format(a.name, a.cosine, a.error), evidence="reported")
             for a in chosen.wrong(self.settings.dtype)
         ]
-        return Verdict(STATIC if found else level, level, found, facts)
+        if missing and self._level_asked == SIMULATED:
+            found.append(Blocker("", "", "numbers", missing, evidence="reported"))
+        return Verdict(STATIC if found else level, level, found, facts, missing)
 
     def emit(self, model: Model, path: Path) -> list[Path]:
         """Write the package that the board needs; nothing if the toolkit refused the model.
@@ -198,6 +237,24 @@ def failure(candidate: Candidate) -> Blocker:
         return Blocker(error.node, "", error.phase, error.reason, hint=hint, evidence="reported")
     rule = "time" if isinstance(error, ResourceError) else "toolkit"
     return Blocker("", "", rule, str(error), evidence="reported")
+
+
+def renewed(before: Model, now: Model) -> dict[str, str]:
+    """The inputs and outputs of a model that another has in another way: what they were, and what that asks for."""
+    found: dict[str, str] = {}
+    old = {value.name: kind(value) for value in before.graph.inputs}
+    for value in now.graph.inputs:
+        if (was := old.get(value.name)) is not None and was != kind(value):
+            found[value.name] = f"is {kind(value)}, was {was}: give it the same numbers as {kind(value)}"
+    for value, other in zip(before.graph.outputs, now.graph.outputs):
+        if value is not None and other is not None and kind(value) != kind(other):
+            found[other.name] = f"is {kind(other)}, was {kind(value)} {value.name}: the cast is left to you"
+    return found
+
+
+def kind(value: Value) -> str:
+    """The element type of a value in lower case."""
+    return value.type.dtype.name.lower() if isinstance(value.type, TensorType) else "unknown"
 
 
 def names(values: Sequence[Value | None]) -> list[str]:

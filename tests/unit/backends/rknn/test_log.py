@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gopt.backends.rknn.log import read, read_analysis
 
 from .fake import LOG
@@ -28,6 +30,21 @@ def test_a_recorded_log() -> None:
 def test_ops_without_a_kernel_are_told_once() -> None:
     found = read("E RKNN: [10:00:00.000] No lowering found for: Mish\n" * 2)
     assert found.no_kernel == ["Mish"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("No lowering found for: Mish\n", "Mish"),
+        ('E RKNN: [10:00:00.000] No lowering found for: (name="/m/Mish_1"), node type = Mish\n', "Mish"),
+        ('\x1b[31mE RKNN: [10:00:00.000] No lowering found for: (name="m")\x1b[0m\nnode type = Mish\n', "Mish"),
+        ("W RKNN: [10:00:00.000] Failed to lowering: Mish, use CustomOperatorLower instead.\n", "Mish"),
+    ],
+)
+def test_a_complaint_of_the_compiler_names_the_type(text: str, found: str) -> None:
+    # The pieces are those that the compiler (librknnc 2.5.0) holds; how it puts them together differs.
+    assert read(text).no_kernel == [found]
+    assert read("D RKNN: [10:00:00.000] <<<<<<<< end: OpEmit\n" + text).summary()["no_kernel"] == [found]
 
 
 def test_a_narrow_register_is_a_risk_and_a_cpu_layer_is_none() -> None:

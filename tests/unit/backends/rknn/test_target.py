@@ -17,6 +17,7 @@ from gopt.api.targets import check, make
 from gopt.backends import Blocker
 from gopt.backends.rknn import environment
 from gopt.backends.rknn.sources import read
+from gopt.backends.rknn.target import INTERFACE
 from gopt.errors import MissingComponentError, UsageError
 from gopt.frontends import onnx as frontend
 from gopt.frontends.text import parse
@@ -65,7 +66,17 @@ def test_a_plain_model_is_taken() -> None:
         (RELU.replace('"": 17', '"": 21'), "", "opset 21; the toolkit reads up to 19"),
         (RELU.replace("Relu", "Acos"), "Acos 'y'", "no kernel on the board can run it"),
         (RELU.replace("Relu", "acme.Odd").replace("17]", '17, "acme": 1]'), "acme::Odd 'y'", "of another domain"),
-        (RELU.replace("float", "uint8").replace("Relu", "Identity"), "x", "is uint8, on which the toolkit aborts"),
+        (RELU.replace("float", "uint8").replace("Relu", "Identity"), "x", "is uint8, which the toolkit does not take"),
+        (
+            HEAD + "g (float[4] x) => (float[4] y) { a = Cast<to = 2>(x) y = Cast<to = 1>(a) }",
+            "Cast 'a'",
+            "uint8, on which the toolkit aborts",
+        ),
+        (
+            HEAD + "g (float[4,4] x) => (float[4,4] y) { y = Trilu(x) }",
+            "Trilu 'y'",
+            "no kernel on the board can run it",
+        ),
         (
             HEAD + "g (float[1,3,4,4] x) => (float[1,3,8,8] y) <float[4] s = {1,1,2,2}> "
             '{ y = Resize<mode = "cubic">(x, , s) }',
@@ -138,6 +149,42 @@ def test_a_run_writes_the_package(tmp_path: Path, toolkit: Path) -> None:
     assert {c["graph"] for c in report["compared"]} == {"original", "optimized"}
     assert report["summary"]["layers_npu"] == 4
     assert report["simulator"]["outputs"][0]["output"] == "y"
+
+
+BYTES = HEAD + "g (uint8[1,3,4,8] x) => (uint8[1,3,4,8] y) { f = Cast<to = 1>(x) r = Relu(f) y = Cast<to = 2>(r) }"
+
+
+def test_another_interface_is_told_where_nothing_is_converted(tmp_path: Path, nothing: None) -> None:
+    made = make(saved(tmp_path, BYTES), "rknn", output=tmp_path / "out", level="static")
+    assert made.verdict.ok
+    assert made.verdict.facts[INTERFACE] == {
+        "x": "is float, was uint8: give it the same numbers as float",
+        "r": "is float, was uint8 y: the cast is left to you",
+    }
+
+
+@linux
+def test_bytes_come_and_go_as_floats(tmp_path: Path, toolkit: Path) -> None:
+    made = make(saved(tmp_path, BYTES), "rknn", output=tmp_path / "out")
+    assert made.verdict.ok, made.verdict
+    report = json.loads((tmp_path / "out" / "performance_rknn.json").read_text())
+    assert report["interface"] == made.verdict.facts[INTERFACE]
+    assert report["graph"] == "optimized"  # the other one was not even tried
+    (output,) = report["simulator"]["outputs"]
+    assert (output["output"], output["cosine"], output["scaled_error"]) == ("y", 1, 0)
+
+
+@linux
+def test_nothing_to_compare_with_is_said(tmp_path: Path, toolkit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gopt.api.targets.reference", lambda *_: None, raising=False)
+    monkeypatch.setattr("gopt.api.samples.reference", lambda *_: None)
+    made = make(saved(tmp_path), "rknn", output=tmp_path / "out")
+    assert made.verdict.ok
+    assert made.verdict.level == "converted"
+    assert "compared with nothing" in made.verdict.missing
+    made = make(saved(tmp_path), "rknn", output=tmp_path / "out", level="simulated")
+    assert not made.verdict.ok
+    assert "compared with nothing" in made.verdict.blockers[-1].reason
 
 
 @linux
