@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ir import Dim, DType, Op, Shape, Symbol, TensorType, Type, Value
-from .symbolic import by_number, derive
+from .bounds import bounds
+from .symbolic import Atom, by_number, derive
 from .view import operands
 
 
@@ -38,8 +39,9 @@ def is_one(dim: Dim) -> bool:
 def broadcast_dims(a: Dim, b: Dim) -> Dim:
     """The size that two broadcast dims give (ONNX, "Multidirectional Broadcasting").
 
-    A number above 1 wins over a symbol: the symbol can only be 1 or that number. Of two different symbols either may be
-    1, so that the result is one of its own. 0 wins over a symbol likewise (the symbol is 0 or 1).
+    A number above 1 wins over a symbol: the symbol can only be 1 or that number. 0 wins over a symbol likewise (the
+    symbol is 0 or 1). Of two different symbols either may be 1, so that the result is one of its own, unless one is
+    known to be above 1.
     """
     if a is b:
         return a
@@ -51,7 +53,37 @@ def broadcast_dims(a: Dim, b: Dim) -> Dim:
         return a
     if type(b) is int:
         return a if b == 1 else b
-    return derive("broadcast", *sorted((a, b), key=by_number))
+    return _broadcast_symbols(a, b)
+
+
+def _broadcast_symbols(*given: Dim) -> Symbol:
+    """The size that symbols give, none of which need be 1.
+
+    One that is known to be above 1 is the result. min(n, k) beside n, with k above 1, says nothing: it either is n, or
+    above 1 and another number, which does not broadcast.
+    """
+    parts: dict[Symbol, None] = {}
+    for symbol in given:
+        args = symbol.args if type(symbol) is Atom and symbol.kind == "broadcast" else (symbol,)
+        parts.update((part, None) for part in args if isinstance(part, Symbol))
+    kept = sorted(parts, key=by_number)
+    wide = next((p for p in kept if _is_wide(p)), None)
+    if wide is not None:
+        return wide
+    kept = [p for p in kept if not any(_is_cut_of(p, other) for other in kept)]
+    return kept[0] if len(kept) == 1 else derive("broadcast", *kept)
+
+
+def _is_wide(dim: Dim) -> bool:
+    low = bounds(dim)[0]
+    return low is not None and low > 1
+
+
+def _is_cut_of(part: Symbol, whole: Symbol) -> bool:
+    """True for min(whole, k) with k above 1."""
+    if type(part) is not Atom or part.kind != "min" or whole not in part.args:
+        return False
+    return all(_is_wide(a) for a in part.args if a is not whole)
 
 
 def broadcast(a: Shape | None, b: Shape | None) -> Shape | None:

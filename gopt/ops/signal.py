@@ -8,7 +8,7 @@ import numpy as np
 
 from ..ir import Array, Dim, DType, Op, Symbol, TensorType, Type
 from .contents import entry, size_in
-from .evaluate import Call
+from .evaluate import Call, NoKernel
 from .registry import kernel, shape_rule
 from .shapes import axis_of, fresh, tensor
 from .sizes import floor_div, total
@@ -72,11 +72,24 @@ _COSINES = {"HannWindow": (0.5, -0.5), "HammingWindow": (25 / 46, -21 / 46), "Bl
 
 @kernel("HannWindow", "HammingWindow", "BlackmanWindow")
 def _window_kernel(call: Call) -> Array:
+    dtype = _inexact(call)
     size = int(call[0].reshape(-1)[0])
     period = size if call.attribute("periodic") else size - 1
     angle = 2 * np.pi * np.arange(size) / max(period, 1)
     result = sum(c * np.cos(k * angle) for k, c in enumerate(_COSINES[call.op.op_type]))
-    return np.asarray(result).astype(DType(call.attribute("output_datatype")).numpy)
+    return np.asarray(result).astype(dtype.numpy)
+
+
+def _inexact(call: Call) -> DType:
+    """The element type of what is computed by cosines or logarithms and then cast.
+
+    Raises:
+        NoKernel: integers; where the truth is whole, runtimes fall on either side of it before they cut it off.
+    """
+    dtype = DType(call.attribute("output_datatype"))
+    if not dtype.is_float:
+        raise NoKernel("a window of integers")
+    return dtype
 
 
 @shape_rule("MelWeightMatrix")

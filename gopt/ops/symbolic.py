@@ -342,6 +342,7 @@ def _value_at(dim: Dim, sizes: Mapping[Symbol, int], known: dict[Symbol, int]) -
 
 
 _FUNCTIONS: dict[str, Any] = {
+    "broadcast": lambda *sizes: next((n for n in sizes if n != 1), 1),
     "div": lambda a, b: a // b,
     "floordiv": lambda a, b: a // b,
     "max": max,

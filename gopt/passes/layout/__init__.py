@@ -23,4 +23,6 @@ MODULES = (
     "across",
     "products",
     "scalars",
+    "tables",
+    "decided",
 )

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ... import ops
-from ...ir import Array, Dim, Op, Shape, Value
+from ...ir import Array, Dim, DType, Op, Shape, Value
 from ...ops.contents import entry
 from ...ops.shapes import tensor
 from ...ops.symbolic import difference, product, total
 from ._shapes import RESHAPES, removed_ones
 
+_WIDE = (DType.INT32, DType.INT64)
+"""Element types in which places and sizes do not overflow."""
 _DEEPEST = 16
 _MANY = 1 << 12
 
@@ -44,6 +46,12 @@ class Progression:
             return None
         return Progression(self.shape, total((self.first, other.first)), tuple(map(_add, self.steps, other.steps)))
 
+    def minus(self, other: Progression) -> Progression:
+        """The difference to another one of the same shape."""
+        return Progression(
+            self.shape, difference(self.first, other.first), tuple(map(difference, self.steps, other.steps))
+        )
+
 
 def _add(a: Dim, b: Dim) -> Dim:
     return total((a, b))
@@ -52,7 +60,7 @@ def _add(a: Dim, b: Dim) -> Dim:
 def progression(value: Value | None, depth: int = 0) -> Progression | None:
     """What is known of an integer tensor as a progression along its axes; None if it is not known to be one."""
     type_ = tensor(value)
-    if value is None or type_ is None or type_.shape is None or not type_.dtype.is_integer or depth > _DEEPEST:
+    if value is None or type_ is None or type_.shape is None or type_.dtype not in _WIDE or depth > _DEEPEST:
         return None
     if value.const is not None:
         return _of_array(value.const.numpy()) if value.const.size <= _MANY else None
@@ -66,6 +74,10 @@ def progression(value: Value | None, depth: int = 0) -> Progression | None:
         return None if first is None or step is None else Progression(type_.shape, first, (step,))
     if op.op_type in ("Cast", "Identity"):
         return progression(op.inputs[0], depth + 1)
+    if op.op_type in ("Gather", "GatherElements"):  # wherever one takes from what is the same everywhere
+        found = progression(op.inputs[0], depth + 1)
+        alike = found is not None and all(step == 0 for step in found.steps)
+        return Progression(type_.shape, found.first, (0,) * len(type_.shape)) if found is not None and alike else None
     if op.op_type in RESHAPES or op.op_type == "Expand":
         return _moved(op, progression(ops.operands(op)[0], depth + 1), type_.shape)
     if op.op_type in ("Add", "Sub", "Mul"):
@@ -99,7 +111,7 @@ def _moved(op: Op, found: Progression | None, shape: Shape) -> Progression | Non
     if found is None:
         return None
     if op.op_type == "Expand":
-        return _spread(found, shape)
+        return spread(found, shape)
     before = found.shape
     if len(shape) >= len(before):
         new = removed_ones(shape, before)
@@ -113,17 +125,19 @@ def _moved(op: Op, found: Progression | None, shape: Shape) -> Progression | Non
     return Progression(shape, found.first, tuple(s for k, s in enumerate(found.steps) if k not in gone))
 
 
-def _spread(found: Progression, shape: Shape) -> Progression | None:
-    """The progression broadcast to a shape."""
+def spread(found: Progression | None, shape: Shape) -> Progression | None:
+    """The progression broadcast to a shape; None if it has no such."""
+    if found is None:
+        return None
     lead = len(shape) - len(found.shape)
-    if lead < 0 or any(a not in (1, b) for a, b in zip(found.shape, shape[lead:])):
+    if lead < 0 or any(s != 0 and a not in (1, b) for a, s, b in zip(found.shape, found.steps, shape[lead:])):
         return None
     steps = (*[0] * lead, *(0 if d == 1 else s for d, s in zip(found.shape, found.steps)))
     return Progression(shape, found.first, steps)
 
 
 def _combined(op_type: str, a: Progression, b: Progression, shape: Shape) -> Progression | None:
-    left, right = _spread(a, shape), _spread(b, shape)
+    left, right = spread(a, shape), spread(b, shape)
     if left is None or right is None:
         return None
     if op_type == "Mul":
@@ -134,4 +148,4 @@ def _combined(op_type: str, a: Progression, b: Progression, shape: Shape) -> Pro
         return right.scaled(left.first)
     if op_type == "Add":
         return left.plus(right)
-    return Progression(shape, difference(left.first, right.first), tuple(map(difference, left.steps, right.steps)))
+    return left.minus(right)

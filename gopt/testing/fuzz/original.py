@@ -174,7 +174,8 @@ def _wrong(value: Value, array: Array, sizes: dict[Symbol, int]) -> str:
     type_ = value.type
     if not isinstance(type_, TensorType):
         return ""  # the runtime gives an optional tensor as an array, too
-    if array.dtype.kind != "O" and type_.dtype.numpy != array.dtype:
+    wanted = type_.dtype.numpy
+    if array.dtype.kind != "O" and wanted.isbuiltin == 1 and wanted != array.dtype:  # others come as plain bytes
         return f"{type_} for {array.dtype}{list(array.shape)}"
     if type_.shape is not None:
         if len(type_.shape) != array.ndim:

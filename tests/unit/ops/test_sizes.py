@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gopt.ir import Dim, Symbol
 from gopt.ops.bounds import bounds, is_at_most, is_different
+from gopt.ops.shapes import broadcast_dims
 from gopt.ops.sizes import (
     as_size,
     ceil_div,
@@ -177,3 +178,17 @@ def test_what_can_be_proved_of_sizes() -> None:
     assert is_different(shifted(n, 3), n)
     assert not is_different(n, m)
     assert as_size(difference(n, minimum(n, m))) is difference(n, minimum(n, m))
+
+
+def test_broadcast_symbols() -> None:
+    n, m = Symbol("n"), Symbol("m")
+    first = broadcast_dims(n, m)
+    assert first not in (n, m)
+    assert broadcast_dims(m, n) == first == broadcast_dims(n, first) == broadcast_dims(first, m)
+    assert broadcast_dims(n, minimum(n, 512)) == n == broadcast_dims(minimum(512, n), n)
+    assert broadcast_dims(m, broadcast_dims(n, minimum(n, 2))) == first
+    assert broadcast_dims(n, minimum(n, 1)) != n  # n elements, or one beside them
+    assert broadcast_dims(n, minimum(n, m)) != n  # m may be 1
+    assert broadcast_dims(n, minimum(n, total((m, 2)))) == n
+    assert broadcast_dims(n, total((m, 2))) == total((m, 2))
+    assert broadcast_dims(n, total((m, 1))) not in (n, total((m, 1)))
