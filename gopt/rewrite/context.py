@@ -64,20 +64,24 @@ class Context:
             raise GraphError(f"{rule}: the value to replace is in no graph")
         key = self.ledger.key(rule, (old.name for old in mapping))
         needed = _needed(mapping.values(), staged)
-        growth = _growth(mapping, needed)
+        came, going = _growth(mapping, needed)
         self.why = (
             self._refusal(rule, key, numerics)
             or next((why for old, new in mapping.items() if (why := _illegal(old, new))), "")
             or _shared_export(mapping)
-            or ("it would enlarge the constants beyond the limit" if growth + self.growth > self.max_growth else "")
+            or (
+                "it would enlarge the constants beyond the limit"
+                if self.growth + came - going > self.max_growth
+                else ""
+            )
         )
         if self.why:
             return False
-        self.growth += growth
         roots = {op: op.label for old in mapping if (op := old.producer) is not None}  # labels before names move
         constants = sum(new.graph is None and new.role is Role.CONST for new in mapping.values())
         _insert(graph, mapping, needed)
-        gone = _sweep(graph, tuple(roots), mapping)
+        gone, freed = _sweep(graph, tuple(roots), mapping)
+        self.growth = max(self.growth + came - freed, 0)  # what was freed for nothing is no leave to grow
         _name_nodes(needed, gone, roots)
         before = [Origin(roots.get(op) or op.label, op.entry) for op in gone]
         self.ledger.commit(rule, key, before, needed, constants, numerics)
@@ -181,14 +185,14 @@ def _needed(news: Iterable[Value], staged: Sequence[Op]) -> list[Op]:
     return kept[::-1]
 
 
-def _growth(mapping: Mapping[Value, Value], staged: Sequence[Op]) -> int:
-    """Bytes of the constants that come, less those of the constants that surely go."""
+def _growth(mapping: Mapping[Value, Value], staged: Sequence[Op]) -> tuple[int, int]:
+    """Bytes of the constants that come, and of those that surely go."""
     came: dict[Value, None] = {v: None for v in mapping.values() if v.graph is None and v.tensor is not None}
     for op in staged:
         came.update((v, None) for v in op.inputs if v is not None and v.graph is None and v.tensor is not None)
     total = sum(v.tensor.nbytes for v in came if v.tensor is not None)
     if total <= _TINY:
-        return 0
+        return 0, 0
     freed: dict[Value, None] = {}
     todo = [made for old in mapping if (made := old.producer) is not None]
     seen: dict[Op, None] = {}
@@ -205,7 +209,7 @@ def _growth(mapping: Mapping[Value, Value], staged: Sequence[Op]) -> int:
                 freed[value] = None
             elif (above := value.producer) is not None and len(seen) < 16:
                 todo.append(above)
-    return total - sum(v.tensor.nbytes for v in freed if v.tensor is not None)
+    return total, sum(v.tensor.nbytes for v in freed if v.tensor is not None)
 
 
 def _insert(graph: Graph, mapping: Mapping[Value, Value], staged: Sequence[Op]) -> None:
@@ -249,15 +253,18 @@ def _name_nodes(came: Sequence[Op], gone: Sequence[Op], roots: Mapping[Op, str])
         free.discard(wanted)
 
 
-def _sweep(graph: Graph, seeds: Sequence[Op], mapping: Mapping[Value, Value]) -> list[Op]:
-    """Remove the ops at and above `seeds` that died, and constants and captures that only they used."""
+def _sweep(graph: Graph, seeds: Sequence[Op], mapping: Mapping[Value, Value]) -> tuple[list[Op], int]:
+    """Remove the ops at and above `seeds` that died, and constants and captures that only they used.
+
+    Returns:
+        The ops, and the bytes of the constants.
+    """
     gone = dead_ops(graph, seeds)
     operands: dict[Value, None] = {old: None for old in mapping if old.role is not Role.RESULT}
     for op in gone:
         operands.update(operands_of(op))
         graph.remove(op)
-    release(graph, operands)
-    return gone
+    return gone, release(graph, operands)
 
 
 def operands_of(op: Op) -> dict[Value, None]:
@@ -267,27 +274,36 @@ def operands_of(op: Op) -> dict[Value, None]:
     return found
 
 
-def release(graph: Graph, values: Mapping[Value, None]) -> None:
-    """Take out constants and captures that nobody uses any more; outside, what a capture kept alive dies with it."""
+def release(graph: Graph, values: Mapping[Value, None]) -> int:
+    """Take out constants and captures that nobody uses any more; outside, what a capture kept alive dies with it.
+
+    Returns:
+        The bytes of the constants that went.
+    """
+    freed = 0
     for value in values:
         if value.graph is not graph or value.role not in (Role.CONST, Role.CAPTURE):
             continue
         if value.is_needed:
             continue
         outer = value.outer
+        if value.role is Role.CONST and value.tensor is not None:
+            freed += value.tensor.nbytes
         graph.drop(value)
         if outer is not value and outer.graph is not None:
-            _release_outer(outer)
+            freed += _release_outer(outer)
+    return freed
 
 
-def _release_outer(outer: Value) -> None:
+def _release_outer(outer: Value) -> int:
     graph = outer.graph
     if graph is None or outer.is_needed:
-        return
+        return 0
     if outer.role is Role.RESULT and outer.producer is not None:
+        freed = 0
         for op in dead_ops(graph, [outer.producer]):
             operands = operands_of(op)
             graph.remove(op)
-            release(graph, operands)
-    else:
-        release(graph, {outer: None})
+            freed += release(graph, operands)
+        return freed
+    return release(graph, {outer: None})

@@ -75,7 +75,7 @@ class Dead(Pass):
                 self._branches(graph, op, ctx)
             return
         droppable = _OPTIONAL.get(op.op_type, ())
-        if op.domain or (op.op_type == "BatchNormalization" and op.opset < 14):  # there they are what says "training"
+        if op.domain:
             return
         for slot in range(len(op.outputs) - 1, -1, -1):
             value = op.output(slot)  # omitted results go with those behind them
@@ -117,10 +117,10 @@ class Dead(Pass):
             ctx.edit(self.name, *_forget(model, function))
 
 
-# Results that may be omitted, and whose omission tells the operator nothing.
+# Results that may be omitted, and whose omission tells the operator nothing. Not those of BatchNormalization: until
+# version 13 they are what says "training", and ONNX Runtime crashes on a later one in training that lacks them.
 _OPTIONAL: dict[str, tuple[int, ...]] = {
     "Attention": (1, 2, 3),
-    "BatchNormalization": (1, 2),
     "Dropout": (1,),
     "GRU": (0, 1),
     "LSTM": (0, 1, 2),

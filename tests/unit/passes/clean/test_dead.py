@@ -101,6 +101,14 @@ def test_batch_normalization_that_says_training_by_its_results_keeps_them() -> N
     assert rewrite(text, "clean.dead", opset=9, runs=False).fired == []
 
 
+def test_batch_normalization_in_training_keeps_its_results() -> None:
+    text = (
+        "(float[1,2,2,2] x, float[2] s, float[2] b, float[2] m, float[2] v) => (float y) "
+        "{ y, p, q = BatchNormalization<training_mode = 1>(x, s, b, m, v) }"
+    )
+    assert rewrite(text, "clean.dead").fired == []
+
+
 IF = (
     "(bool c, float[2] x) => (float[2] y) {{ y, z = If(c) "
     "<then_branch = t () => (float[2] p, float[2] q) {{ p = Neg(x) q = Exp(x) }}, "

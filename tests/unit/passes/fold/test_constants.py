@@ -259,6 +259,18 @@ def test_constants_that_die_make_room() -> None:
     assert rewrite(text.replace(" = {0}", " = {}"), "fold", edit=edit, max_growth=0).fired == ["constants"]
 
 
+def test_what_is_freed_later_makes_room_again() -> None:
+    def edit(model: onnx.ModelProto) -> None:
+        model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(np.ones((1024, 8), np.float32), "k"))
+
+    text = (
+        "(float x) => (float y) <float[1024,8] k = {}> "
+        "{ a = Mul(k, k) b = Mul(a, a) c = Mul(b, b) d = Add(c, x) y = ReduceSum(d) }"
+    )
+    done = rewrite(text, "fold", edit=edit, max_growth=40_000)
+    assert done.fired == ["constants"] * 3
+
+
 def test_a_weight_that_others_use_is_not_doubled() -> None:
     def edit(model: onnx.ModelProto) -> None:
         model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(np.ones((1024, 8), np.float32), "k"))
