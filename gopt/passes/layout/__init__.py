@@ -10,6 +10,7 @@ MODULES = (
     "reshape",
     "reduce",
     "gather",
+    "counted",
     "slices",
     "concat",
     "alike",

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
 from ... import ops
 from ...ir import Op, Shape, Value
 from ...rewrite import P, RejectError, Rewriter, rule
@@ -159,3 +164,62 @@ def _same_axis(before: Shape, after: Shape, axis: int) -> int:
         if right == (axis,) and len(left) == 1 and before[left[0]] == after[axis]:
             return left[0]
     raise RejectError("the axis is none of the operand")
+
+
+_TERMS = ("Add", "Div", "Mul", "Sub")
+
+
+@rule(
+    _concat,
+    example=example(
+        "(float[N,1] a) => (float[N,4] y) <float[2] c = {1, 2}, float[1,2] d = {3, 4}> "
+        "{ p = Mul(a, c) q = Mul(a, d) y = Concat<axis = 1>(p, q) }"
+    ),
+)
+def constants(rw: Rewriter, op: Op, xs: tuple[Value, ...]) -> Value:
+    """Concat(Mul(a, c), Mul(a, d)) -> Mul(a, Concat(c, d)), likewise Add, Sub and Div, as rotary embeddings have it
+
+    Applies to constants c and d that differ in shape along the axis at most, if a has a size of 1 there, and nothing
+    else uses the products. Exact.
+    """
+    axis, rank = axis_of(op, xs[0]), len(known_shape(op.result))
+    kind, slot, common = _common_operand(op, xs)
+    if _filled_up(known_shape(common), rank)[axis] != 1:
+        raise RejectError("the common operand has several elements along the axis")
+    numbers = []
+    for x in xs:
+        number = rw.array(x.producer.inputs[1 - slot])  # type: ignore[union-attr, arg-type]
+        numbers.append(number.reshape(_filled_up(number.shape, rank)))
+    if len({without(n.shape, (axis,)) for n in numbers}) > 1:
+        raise RejectError("the constants differ in shape along other axes")
+    joined = rw.const(np.concatenate(numbers, axis), name=op.name)
+    found: Value = rw.op(kind, *((common, joined) if slot == 0 else (joined, common)), name=op.name)
+    if known_shape(found) != known_shape(op.result):
+        raise RejectError("the common operand enlarges the others")
+    return found
+
+
+def _common_operand(op: Op, xs: tuple[Value, ...]) -> tuple[str, int, Value]:
+    """The operator that gave all operands of a Concat, and the place and value of what all of them have in common.
+
+    Raises:
+        RejectError: they come of different operators or values, are used elsewhere, or there is one alone.
+    """
+    found: set[tuple[str, int, Value]] = set()
+    for x in xs:
+        made = x.producer
+        alone = not x.is_output and all(use.op is op for use in x.uses)
+        if made is None or made.domain or made.op_type not in _TERMS or not alone:
+            raise RejectError("not all operands are products or sums for it alone")
+        left, right = made.inputs
+        if left is None or right is None or (left.const is None) is (right.const is None):
+            raise RejectError("not all have one constant")
+        found.add((made.op_type, 1, right) if right.const is None else (made.op_type, 0, left))
+    if len(found) > 1 or len(xs) < 2:
+        raise RejectError("they are not alike")
+    return found.pop()
+
+
+def _filled_up(shape: Sequence[Any], rank: int) -> tuple[Any, ...]:
+    """A shape with dims of 1 in front."""
+    return (*[1] * (rank - len(shape)), *shape)

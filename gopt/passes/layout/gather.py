@@ -7,12 +7,9 @@ from math import prod
 import numpy as np
 
 from ...ir import Op, Value
-from ...ops.bounds import is_size
 from ...ops.contents import shape_slice
-from ...ops.symbolic import product
 from ...rewrite import P, RejectError, Rewriter, rule
 from ..example import example
-from ._progressions import Progression, progression
 from ._shapes import RESHAPES, axis_of, is_squeeze, is_unsqueeze, known_shape, reshaped
 from ._slices import indices_of, only_axis, operand_of, successive
 
@@ -39,29 +36,6 @@ def everything(rw: Rewriter, op: Op, x: Value, indices: Value) -> Value:
     if np.any(np.where(flat < 0, flat + size, flat) != np.arange(size)):
         raise RejectError("it takes another order")
     return reshaped(rw, x, (*shape[:axis], *array.shape, *shape[axis + 1 :]))
-
-
-@rule(
-    P.Gather("x", P.op("Add", "Range", "Reshape", "Squeeze", "Unsqueeze")("", ...).as_("counting").shared()).as_("op"),
-    example=example(
-        "(float[N,3] x) => (float[1,N,3] y) <int64 zero = {0}, int64 one = {1}, int64[1] front = {0}> "
-        "{ s = Shape(x) n = Gather(s, zero) r = Range(zero, n, one) i = Unsqueeze(r, front) y = Gather(x, i) }"
-    ),
-)
-def all_counted(rw: Rewriter, op: Op, x: Value, counting: Op) -> Value:
-    """Gather(x, Range(0, dim of x, 1)) -> x, or Reshape(x) where the indices are no list
-
-    Applies to indices computed from ranges, of which it is known that they count from 0 to the size of the axis: sums
-    of ranges along several axes, as in b * n + i, do so as well. Exact.
-    """
-    axis, shape = axis_of(op, x), known_shape(x)
-    found = progression(counting.result)
-    if found is None or not found.is_counting() or product(found.shape) != shape[axis]:
-        raise RejectError("the indices are not known to count all there is")
-    made = x.producer
-    if made is not None and made.op_type in RESHAPES and not made.domain and made.inputs[0] is not None:
-        x = made.inputs[0]  # from there the shape may be one that can be written down
-    return reshaped(rw, x, (*shape[:axis], *found.shape, *shape[axis + 1 :]))
 
 
 @rule(
@@ -107,36 +81,6 @@ def one_axis(rw: Rewriter, x: Value, unsqueeze: Op, indices: Value) -> Value:
         raise RejectError("an index may have more than one number")
     made: Value = rw.Gather(x, indices, axis=0)
     return made
-
-
-@rule(
-    P.GatherND("x", P.Concat(P.each("parts")).as_("stack").shared(), batch_dims=0).as_("op"),
-    example=example(
-        "(bool[N,M] x) => (bool[N,1,M] y) <int64 i = {0}, int64 j = {1}, int64[2] a = {1, 2}, int64[2] b = {0, 1}, "
-        "int64[1] z = {-1}> { s = Shape(x) n = Gather(s, i) m = Gather(s, j) r = Range(i, n, j) t = Range(i, m, j) "
-        "u = Unsqueeze(r, a) v = Unsqueeze(t, b) w = Max(u, v) e = Shape(w) p = Expand(u, e) q = Expand(v, e) "
-        "k = Unsqueeze(p, z) l = Unsqueeze(q, z) c = Concat<axis = -1>(k, l) y = GatherND(x, c) }"
-    ),
-)
-def all_counted_nd(rw: Rewriter, op: Op, x: Value, stack: Op, parts: tuple[Value, ...]) -> Value:
-    """GatherND(x, Concat(i, j)) -> Reshape(x), where i and j are ranges that go through all of x in order
-
-    Applies to indices put together along a last axis, one for each axis, which are computed from ranges. Exact.
-    """
-    shape, depth = known_shape(x), len(parts)
-    rank = len(known_shape(stack.result))
-    if axis_of(stack, stack.inputs[0]) != rank - 1 or depth > len(shape):
-        raise RejectError("the indices are not put together along the last axis")
-    flat: Progression | None = None
-    for axis, part in enumerate(parts):
-        found = progression(part)
-        if found is None or found.shape[-1] != 1 or not all(map(is_size, (found.first, *found.steps))):
-            raise RejectError("the indices of an axis are not known, or may count from the end")
-        found = found.scaled(product(shape[axis + 1 : depth]))
-        flat = found if flat is None else flat.plus(found)
-    if flat is None or not flat.is_counting() or product(flat.shape) != product(shape[:depth]):
-        raise RejectError("the indices are not known to count all there is")
-    return reshaped(rw, x, (*flat.shape[:-1], *shape[depth:]))
 
 
 @rule(
@@ -280,3 +224,32 @@ def of_shape(rw: Rewriter, gather: Op, shape: Op, x: Value, indices: Value) -> V
         raise RejectError("an index is out of range")
     found: Value = rw.Shape(x, start=dims.start + start, end=dims.start + end, name=gather.name)
     return found
+
+
+_gather = P.Gather("x", _RESHAPES("indices", ...).as_("inner")).as_("gather")
+_gather_reshaped = P.Gather(_RESHAPES("x", ...).as_("inner"), "indices").as_("gather")
+
+
+@rule(
+    _RESHAPES(_gather, ...).as_("outer") | _RESHAPES(_gather_reshaped, ...).as_("outer"),
+    example=example(
+        "(float[1,N] x, float[M] z) => (float[1,M,1,1] y) <int64 none = {0}, int64 one = {1}, int64[1] ends = {0}, "
+        "int64[4] to = {1, -1, 1, 1}> { f = Flatten<axis = 2>(x) s = Shape(z) n = Squeeze(s) r = Range(none, n, one) "
+        "m = Mod(r, one) i = Unsqueeze(m, ends) g = Gather(f, i) y = Reshape(g, to) }"
+    ),
+)
+def between_reshapes(rw: Rewriter, outer: Op, gather: Op, inner: Op, x: Value, indices: Value) -> Value:
+    """Reshape(Gather(x, Unsqueeze(i))) -> Reshape(Gather(x, i)), likewise Reshape(Gather(Unsqueeze(x), i))
+
+    Applies to indices in any other shape, and to data whose dims of 1 came, went or moved. Exact: the order of elements
+    is the same.
+    """
+    before, after = known_shape(x), known_shape(inner.result)
+    axis = axis_of(gather, gather.inputs[0])
+    if inner.result is gather.inputs[0]:
+        here, there = ([a for a, d in enumerate(shape) if d != 1] for shape in (before, after))
+        if axis not in there or [before[a] for a in here] != [after[a] for a in there]:
+            raise RejectError("more than dims of 1 was moved, or the axis is one")
+        axis = here[there.index(axis)]
+    found = rw.Gather(x, indices, axis=axis, name=gather.name)
+    return reshaped(rw, found, known_shape(outer.result))

@@ -186,14 +186,14 @@ FIRES = {
         ["Shape"],
     ),
     "all counted: along two axes": (
-        "gather.all_counted",
+        "counted.everything",
         "(bool[N,M] x) => (bool y) <int64 i = {0}, int64 j = {1}, int64[1] o = {1}, int64[1] f = {-1}> "
         "{ s = Shape(x) n = Gather(s, i) m = Gather(s, j) r = Range(i, n, j) t = Range(i, m, j) u = Unsqueeze(r, o) "
         "v = Mul(m, u) w = Add(v, t) a = Reshape(x, f) b = Gather(a, w) y = Not(b) }",
         ["Not"],
     ),
     "all counted: from a constant": (
-        "gather.all_counted",
+        "counted.everything",
         "(float[6,M] x, float[2] z) => (float y) <int64 i = {0}, int64 j = {1}, int64[2,1] c = {0, 3}, int64 k = {3}> "
         "{ r = Range(i, k, j) w = Add(c, r) y = Gather(x, w) }",
         ["Reshape"],
@@ -650,24 +650,24 @@ STAYS = {
         f"{N} => (float y) {axes(i='0 2 1 3')} {{ p = Gather<axis = 1>(x, i) y = Neg(p) }}",
     ),
     "all counted: another size": (
-        "gather.all_counted",
+        "counted.everything",
         "(float[N,M] x, float[K] z) => (float y) <int64 i = {0}, int64 j = {1}> "
         "{ s = Size(z) r = Range(i, s, j) y = Gather(x, r) }",
     ),
     "all counted: column by column": (
-        "gather.all_counted",
+        "counted.everything",
         "(bool[N,M] x) => (bool y) <int64 i = {0}, int64 j = {1}, int64[1] o = {1}, int64[1] f = {-1}> "
         "{ s = Shape(x) n = Gather(s, i) m = Gather(s, j) r = Range(i, n, j) t = Range(i, m, j) u = Unsqueeze(t, o) "
         "v = Mul(m, u) w = Add(v, r) a = Reshape(x, f) y = Gather(a, w) }",
     ),
     "all counted: axes that change places": (
-        "gather.all_counted_nd",
+        "counted.everything_nd",
         "(float[4,4] x) => (float y) <int64 i = {0}, int64 j = {1}, int64 k = {4}, int64[2] e = {4, 4}, "
         "int64[1] z = {-1}, int64[1] o = {1}> { r = Range(i, k, j) u = Unsqueeze(r, o) p = Expand(u, e) "
         "q = Expand(r, e) v = Unsqueeze(q, z) w = Unsqueeze(p, z) c = Concat<axis = -1>(v, w) y = GatherND(x, c) }",
     ),
     "all counted: by twos": (
-        "gather.all_counted",
+        "counted.everything",
         "(float[N,M] x) => (float y) <int64 i = {0}, int64 j = {2}> "
         "{ s = Shape(x) n = Gather(s, i) r = Range(i, n, j) y = Gather(x, r) }",
     ),
