@@ -113,7 +113,8 @@ def _drawn(sketch: Sketch) -> set[Value]:
     """The values that come out differently in each run."""
     found: set[Value] = set()
     for op in sketch.graph.ops:
-        if ops.is_random(op) or (op.op_type not in _CERTAIN and any(v in found for v in op.inputs if v is not None)):
+        above = () if op.op_type in _CERTAIN else sketch.graph.producers(op)  # of what bodies capture, too
+        if ops.is_random(op) or any(v in found for producer in above for v in producer.outputs if v is not None):
             found.update(v for v in op.outputs if v is not None)
     return found
 
