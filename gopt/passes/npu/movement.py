@@ -1,10 +1,11 @@
-"""Movement of elements that NPUs leave to the CPU (ONNX operators Tile, Slice, SpaceToDepth, Trilu)."""
+"""Movement of elements that NPUs leave to the CPU (ONNX operators Tile, Slice, Pad, SpaceToDepth, Trilu)."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ...ir import DType, Op, Value
+from ...ops import operands
 from ...rewrite import Numerics, P, RejectError, Rewriter, rule
 from ..example import example
 
@@ -71,6 +72,42 @@ def every_other(rw: Rewriter, x: Value, op: Op) -> Value:
     channels = shape[1] if kept is None else kept[1]
     weight = rw.const(np.ones((channels, 1, 1, 1)), like=x)
     result: Value = rw.Conv(part, weight, group=channels, kernel_shape=[1, 1], strides=strides)
+    return result
+
+
+@rule(
+    P.Pad("x", P.const("pads"), ...).as_("op"),
+    example=example(
+        "(float[1,3,4,8] x) => (float[1,3,4,8] y) <int64[8] p = {0, 0, 0, -2, 0, 0, 0, 2}> { y = Pad(x, p) }"
+    ),
+)
+def crop(rw: Rewriter, x: Value, op: Op) -> Value:
+    """Pad(x, pads below 0) -> Pad(Slice(x)), what is cut off first
+
+    Applies where sizes are known and no more is cut off than there is; in modes other than constant, where nothing is
+    added. Exact.
+    """
+    pads, shape = rw.ints(op, "pads"), rw.shape(x)
+    if pads is None or shape is None or not all(isinstance(dim, int) for dim in shape):
+        raise RejectError("pads or sizes are unknown")
+    axes = rw.ints(op, "axes")
+    axes = tuple(a % len(shape) for a in (axes if axes is not None else range(len(shape))))
+    count = len(axes)
+    if min(pads, default=0) >= 0 or len(pads) != 2 * count:
+        raise RejectError("nothing is cut off")
+    if rw.attr(op, "mode") != "constant" and max(pads) > 0:
+        raise RejectError("what is added is made of what is there")
+    cut = [(min(a, 0), min(b, 0)) for a, b in zip(pads[:count], pads[count:])]
+    ends = [shape[axis] + after for axis, (_, after) in zip(axes, cut)]
+    if any(end < -before for end, (before, _) in zip(ends, cut)):
+        raise RejectError("more is cut off than there is")
+    kept: Value = rw.Slice(x, [-before for before, _ in cut], ends, list(axes))
+    if max(pads) <= 0:
+        return kept
+    whole = [0] * (2 * len(shape))
+    for place, axis in enumerate(axes):
+        whole[axis], whole[axis + len(shape)] = max(pads[place], 0), max(pads[place + count], 0)
+    result: Value = rw.Pad(kept, whole, (*operands(op), None)[2])
     return result
 
 

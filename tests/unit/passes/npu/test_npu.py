@@ -301,6 +301,38 @@ def test_an_output_of_doubles_stays() -> None:
     assert ops("g (float[1,4] x) => (double[1,4] y) { a = Relu(x) y = Cast<to = 11>(a) }") == ["Relu", "Cast"]
 
 
+@pytest.mark.parametrize(
+    ("pads", "out", "expected"),
+    [
+        ("0, -1, -2, 0, 0, 0", "[2,2,2]", ["Slice"]),
+        ("0, 0, -2, 0, 0, 2", "[2,3,4]", ["Slice", "Pad"]),
+        ("0, 1, 0, 0, -3, 0", "[2,1,4]", ["Slice", "Pad"]),
+        ("0, 2, 0, 0, -1, -4", "[2,4,0]", ["Slice", "Pad"]),
+        ("0, 0, 1, 0, 0, 2", "[2,3,7]", ["Pad"]),
+    ],
+)
+@pytest.mark.parametrize("opset", [9, 13, 18])
+def test_what_a_pad_cuts_off_is_cut_off_first(pads: str, out: str, expected: list[str], opset: int) -> None:
+    graph = f"g (float[2,3,4] x) => (float{out} y) <int64[6] p = {{{pads}}}, float v = {{5}}> {{ y = Pad(x, p, v) }}"
+    if opset < 11:
+        graph = f"g (float[2,3,4] x) => (float{out} y) {{ y = Pad<pads = [{pads}], value = 5.0>(x) }}"
+    assert ops(graph, opset=opset) == expected
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        'g (float[2,3] x) => (float[2,3] y) <int64[4] p = {0, -1, 0, 1}> { y = Pad<mode = "edge">(x, p) }',
+        "g (float[2,N] x) => (float[2,M] y) <int64[4] p = {0, -1, 0, 1}> { y = Pad(x, p) }",
+        "g (float[2,3] x) => (float[2,3] y) <int64[4] p = {0, -4, 0, 4}> { y = Pad(x, p) }",
+    ],
+)
+def test_other_pads_stay(graph: str) -> None:
+    model = parse(f'<ir_version: 8, opset_import: ["" : 18]>\n{graph}')
+    run_pipeline(model, "npu", Context(model))
+    assert [op.op_type for op in model.graph.ops] == ["Pad"]
+
+
 def test_where_of_one_number() -> None:
     graph = "g (bool[1,1] c, float[1,1] x, float[1,1] z) => (float[1,1] y) { y = Where(c, x, z) }"
     assert "Where" not in ops(graph)
