@@ -33,6 +33,7 @@ TOLERANCES = {
     DType.BFLOAT16: Tolerance(4e-2, 1e-3),
 }
 # Below the tolerance, but more than rounding mostly makes: worth a look at how much rounding does make here.
+# (Of coarser types the rounding in a model is hardly less than what is allowed.)
 KEEN = {DType.FLOAT: Tolerance(2e-5, 1e-12)}
 COARSE = Tolerance(2.5e-1, 1e-2)  # types of 8 bits and less
 _FINENESS = (DType.DOUBLE, DType.FLOAT, DType.FLOAT16, DType.BFLOAT16)
@@ -47,6 +48,30 @@ def coarser(a: DType, b: DType) -> DType:
     return a if rank(a) >= rank(b) else b
 
 
+_PARTS = 256
+_PART = 16
+_WHOLE = 1 << 22
+"""An axis of so many positions at most, each with so many elements at least, is looked at position by position, in
+tensors that are no larger than this: channels may differ in what they measure, and so in magnitude."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """What may be more than rounding.
+
+    Attributes:
+        where: the tensor.
+        why: what is to be said of it.
+        axis: the axis whose positions were compared one by one, -1 for the tensor as a whole.
+        parts: the positions in question.
+    """
+
+    where: str
+    why: str
+    axis: int = -1
+    parts: Array | None = None
+
+
 @dataclass(slots=True)
 class Comparison:
     """Errors over all outputs compared so far; `reasons` is empty as long as they agree.
@@ -54,16 +79,18 @@ class Comparison:
     Attributes:
         max_abs, max_rel: largest error of a number, absolute and relative to the largest magnitude of its output.
         reasons: what is wrong.
-        suspects: what may be more than rounding: which tensor, and what is to be said of it.
+        suspects: what may be more than rounding.
         errors: largest error by tensor; infinite where something else than a finite number differs.
+        parts: largest error of each position along an axis, by tensor and axis.
         notes: what weakens a good result.
     """
 
     max_abs: float = 0.0
     max_rel: float = 0.0
     reasons: list[str] = field(default_factory=list)
-    suspects: list[tuple[str, str]] = field(default_factory=list)
+    suspects: list[Suspect] = field(default_factory=list)
     errors: dict[str, float] = field(default_factory=dict)
+    parts: dict[tuple[str, int], Array] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -156,7 +183,7 @@ class Comparer:
     def blame(self, where: str, why: str, into: Comparison) -> None:
         """Note that numbers differ."""
         if self.lenient and not self.exact:
-            into.suspects.append((where, why))
+            into.suspects.append(Suspect(where, why))
         else:
             into.reasons.append(why)
 
@@ -210,7 +237,9 @@ class _Floats:
                 f"{self.where}: not bit-equal though only exact rewrites were made, at {place} {old!r} became {new!r}"
             )
         elif self.keen is not None and self.worst > self.keen.rtol * self.scale + self.keen.atol:
-            into.suspects.append((self.where, self._told("(more than rounding)")))
+            into.suspects.append(Suspect(self.where, self._told("(more than rounding)")))
+        elif self.keen is not None and self.worst > 0:
+            self._compare_parts(into)
 
     def _told(self, allowed: str) -> str:
         place, old, new = _at(self.x, self.y, self.worst_at)
@@ -218,6 +247,21 @@ class _Floats:
             f"{self.where}: error {self.worst:.2g} where the largest value is {self.scale:.3g} {allowed}, "
             f"at {place} {old:.6g} became {new:.6g}"
         )
+
+    def _compare_parts(self, into: Comparison) -> None:
+        """Hold each position along an axis against its own magnitude."""
+        for axis, error in parts_of(self.where, self.x, self.y, into):
+            others = tuple(k for k in range(self.x.ndim) if k != axis)
+            scale = np.max(np.abs(self.x.astype(np.float64)), axis=others)
+            found = error > self.allowed.rtol * scale + self.allowed.atol
+            if found.any():
+                k = int(np.argmax(np.where(found, error, 0.0)))
+                why = (
+                    f"{self.where}: error {error[k]:.2g} where the largest value is {scale[k]:.3g} "
+                    f"(more than rounding), at {k} along axis {axis}"
+                )
+                into.suspects.append(Suspect(self.where, why, axis, found))
+                return
 
     def _scale(self, into: Comparison) -> None:
         any_finite = False
@@ -247,6 +291,18 @@ class _Floats:
         k = int(np.argmax(error))
         if error[k] > self.worst:
             self.worst, self.worst_at = float(error[k]), start + k
+
+
+def parts_of(where: str, x: Array, y: Array, into: Comparison) -> Iterator[tuple[int, Array]]:
+    """Largest error of each position along each axis that is worth it; noted, too. For tensors without NaN."""
+    if x.ndim < 2 or x.size > _WHOLE or not np.isfinite(x.astype(np.float64)).all():
+        return
+    error = np.abs(x.astype(np.float64) - y.astype(np.float64))
+    for axis, count in enumerate(x.shape):
+        if 2 <= count <= _PARTS and x.size >= _PART * count:
+            others = tuple(k for k in range(x.ndim) if k != axis)
+            into.parts[where, axis] = np.max(error, axis=others)
+            yield axis, into.parts[where, axis]
 
 
 def _bits(a: Array) -> Array:

@@ -37,6 +37,7 @@ _UNARY = frozenset((
 ))
 _BINARY = frozenset({"Add", "Sub", "Mul", "Div"})
 _COMPARISONS = frozenset({"Less", "LessOrEqual", "Greater", "GreaterOrEqual"})
+_BOUNDING = frozenset({"Equal", "Clip", "Min", "Max", "Mod"})
 _RANDOM = frozenset((
     "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial",
 ))
@@ -203,7 +204,7 @@ class Facts:
         sink = SINKS.get((node.op_type, slot))
         if sink is not None and not (sink.whole and found.is_float):
             self._sink(sink, node, scope, flow, found)
-        if node.op_type in _COMPARISONS or node.op_type == "Equal":
+        if node.op_type in _COMPARISONS | _BOUNDING:
             self._ties(node, slot, scope, flow, found)
         if node.op_type in _COMPARISONS:
             self._bounds(node, slot, scope, flow, found)
@@ -232,12 +233,13 @@ class Facts:
             found.restrict(-((hi - 1 - flow.shift) // -flow.scale), (flow.shift - lo) // -flow.scale + 1)
 
     def _ties(self, node: Any, slot: int, scope: Scope, flow: _Flow, found: Usage) -> None:
-        array = self.scopes.array(node.input[1 - slot], scope) if len(node.input) == 2 else None
-        if array is None or array.dtype.kind not in "iuf":
-            return
-        with np.errstate(all="ignore"):
-            numbers = (np.unique(array)[:16].astype(np.float64) - flow.shift) / flow.scale
-        found.ties += [c for c in numbers.tolist() if abs(c) < 2**31 and c not in found.ties]
+        for name in (name for k, name in enumerate(node.input) if k != slot and name):
+            array = self.scopes.array(name, scope)
+            if array is None or array.dtype.kind not in "iuf":
+                continue
+            with np.errstate(all="ignore"):
+                numbers = (np.unique(array)[:16].astype(np.float64) - flow.shift) / flow.scale
+            found.ties += [c for c in numbers.tolist() if abs(c) < 2**31 and c not in found.ties]
 
     def _bounds(self, node: Any, slot: int, scope: Scope, flow: _Flow, found: Usage) -> None:
         array = self.scopes.array(node.input[1 - slot], scope) if len(node.input) == 2 else None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..ir import Array, DType, dtype_of
-from .compare import Comparer, Comparison
+from .compare import Comparer, Comparison, Suspect, parts_of
 from .inner import Inside
 from .sessions import Session, seeded
 from .styles import Style
@@ -27,6 +27,32 @@ _STEPS = {DType.DOUBLE: 2.0**-52, DType.FLOAT: 2.0**-23, DType.FLOAT16: 2.0**-10
 _TRIALS = 2
 _LARGEST = 1 << 28
 """Bytes of weights that are still moved."""
+
+
+@dataclass(slots=True)
+class Moved:
+    """Largest changes in some trials: by tensor, and by position along an axis."""
+
+    errors: dict[str, float] = field(default_factory=dict)
+    parts: dict[tuple[str, int], Array] = field(default_factory=dict)
+
+    def note(self, trial: Comparison) -> None:
+        """Take in what one trial showed."""
+        for where, error in trial.errors.items():
+            self.errors[where] = max(self.errors.get(where, 0.0), error)
+        for place, errors in trial.parts.items():
+            self.parts[place] = np.maximum(self.parts.get(place, 0.0), errors)
+
+    def explains(self, suspect: Suspect, found: Comparison) -> bool:
+        """True if rounding may have done it."""
+        where, place = suspect.where, (suspect.where, suspect.axis)
+        if where not in self.errors:
+            return True  # it is no output of the original: nothing is known of it
+        if suspect.parts is None:
+            return found.errors[where] <= FACTOR * self.errors[where]
+        if place not in self.parts:
+            return True
+        return bool((found.parts[place] <= FACTOR * self.parts[place])[suspect.parts].all())
 
 
 @dataclass(slots=True)
@@ -44,7 +70,7 @@ class Noise:
     seconds: float
     forgiving: bool = False
     doubtful: bool = False
-    _known: dict[tuple[int, bool], dict[str, float]] = field(default_factory=dict)
+    _known: dict[tuple[int, bool], Moved] = field(default_factory=dict)
     _special: dict[int, bool] = field(default_factory=dict)
     _sessions: dict[str, Session | None] = field(default_factory=dict)
 
@@ -62,26 +88,29 @@ class Noise:
 
     def _unexplained(self, run: Run, found: Comparison, moving: bool) -> list[str]:
         moved = self._moved(run, moving)
-        # What the original does not give as an output of its own is not known to be steadier than this.
-        return [why for where, why in found.suspects if where in moved and found.errors[where] > FACTOR * moved[where]]
+        return [suspect.why for suspect in found.suspects if not moved.explains(suspect, found)]
 
-    def _moved(self, run: Run, moving: bool) -> dict[str, float]:
-        """Largest change of each output, as the runtime rewrites the model and, if asked, as its numbers are moved."""
+    def _moved(self, run: Run, moving: bool) -> Moved:
+        """How outputs change as the runtime rewrites the model and, if asked, as its numbers are moved."""
         key = id(run), moving
         if key not in self._known:
-            self._known[key] = moved = dict.fromkeys(self._errors(run, run.expected), 0.0)
+            self._known[key] = moved = Moved()
+            moved.note(self._compared(run, run.expected))
             for outputs in self._others(run, moving):
-                for where, error in self._errors(run, outputs).items():
-                    moved[where] = max(moved.get(where, 0.0), error)
+                moved.note(self._compared(run, outputs))
         return self._known[key]
 
-    def _errors(self, run: Run, outputs: Mapping[str, Any]) -> dict[str, float]:
+    def _compared(self, run: Run, outputs: Mapping[str, Any]) -> Comparison:
         found = Comparison()
         Comparer(self.original.coarsest).outputs(run.expected, outputs, found)
         for name, value in run.expected.items():
+            where, other = f"output {name!r}", outputs.get(name)
             if isinstance(value, np.ndarray):
-                found.errors.setdefault(f"output {name!r}", 0.0)
-        return found.errors
+                found.errors.setdefault(where, 0.0)
+                if isinstance(other, np.ndarray) and other.shape == value.shape and np.isfinite(found.errors[where]):
+                    for _ in parts_of(where, value, other, found):
+                        pass
+        return found
 
     def _others(self, run: Run, moving: bool) -> Iterator[dict[str, Any]]:
         """Outputs of trials: the model as the runtime rewrites it, inputs or weights a rounding error away."""

@@ -13,6 +13,7 @@ import numpy as np
 from ..ir import Array
 
 Rng = np.random.Generator
+_FAR = 1e6
 
 
 class Style(StrEnum):
@@ -34,7 +35,9 @@ class Style(StrEnum):
 def floats(style: Style, rng: Rng, shape: tuple[int, ...], ties: Sequence[float]) -> Array:
     """Numbers in a style other than plain."""
     if style is Style.WIDE:
-        return np.asarray(np.where(rng.random(shape) < 0.5, -1, 1) * 10 ** rng.uniform(-1.5, 1.5, shape))
+        wide = np.asarray(np.where(rng.random(shape) < 0.5, -1, 1) * 10 ** rng.uniform(-1.5, 1.5, shape))
+        # Beyond what the model compares with, too: on both sides of it, half of it, and twice as much.
+        return _mixed(rng, wide, [c * t for t in ties if t and abs(t) < _FAR for c in (0.5, 0.99, 1.01, 2.0)], 0.1)
     if style is Style.STEPS:
         return _mixed(rng, np.asarray(rng.integers(-6, 7, shape) / 2), ties)
     if style is Style.STEADY:

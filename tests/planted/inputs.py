@@ -15,6 +15,7 @@ KINDS: dict[str, Callable[[Rng, tuple[int, ...]], Array]] = {
     "normal": lambda rng, shape: rng.standard_normal(shape),
     "small": lambda rng, shape: 1e-3 * rng.standard_normal(shape),
     "large": lambda rng, shape: 20 * rng.standard_normal(shape),
+    "larger": lambda rng, shape: 2000 * rng.standard_normal(shape),
     "steady": lambda rng, shape: 1 + 1e-3 * rng.standard_normal(shape),
     "halves": lambda rng, shape: rng.integers(-6, 7, shape) / 2,
     "negative": lambda rng, shape: -np.abs(rng.standard_normal(shape)),

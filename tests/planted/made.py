@@ -9,7 +9,11 @@ import onnx
 import onnx.parser
 from onnx import numpy_helper
 
-_FLOATS = {onnx.TensorProto.FLOAT: np.float32, onnx.TensorProto.DOUBLE: np.float64}
+_FLOATS = {
+    onnx.TensorProto.FLOAT: np.float32,
+    onnx.TensorProto.FLOAT16: np.float16,
+    onnx.TensorProto.DOUBLE: np.float64,
+}
 
 
 def made(graph: str, opset: int = 18) -> onnx.ModelProto:

@@ -29,6 +29,14 @@ ARITHMETIC = (
         shows="damped by a Softmax",
     ),
     Plant(
+        "arithmetic.near_one",
+        """(float[N,5,40] x) => (float[N,6,40] y)
+           <float[5,5] w, float big = {640.0}, float c = {1.001}, int64[2] parts = {4, 1}> {
+           p = MatMul(w, x) q, r = Split<axis = 1>(p, parts) s = Mul(q, big) t = Sigmoid(r) u = Mul(t, c)
+           y = Concat<axis = 1>(s, u, t) }""",
+        shows="small numbers beside large ones",
+    ),
+    Plant(
         "arithmetic.bias_dropped",
         "(float[N,6] x) => (float[N,4] y) <float[6,4] w, float[4] b> { p = MatMul(x, w) q = Add(p, b) y = Relu(q) }",
     ),
@@ -72,6 +80,12 @@ ARITHMETIC = (
         """(float[N,6] x) => (float[N,6] y) <float lo = {0.0}, float hi = {6.0}, float[6] a> {
            p = Add(x, a) y = Clip(p, lo, hi) }""",
         shows="numbers above 6",
+    ),
+    Plant(
+        "arithmetic.upper_bound_dropped",
+        """(float[N,6] x) => (float[N,6] y) <float lo = {-1000.0}, float hi = {1000.0}, float[6] a> {
+           p = Clip(x, lo, hi) y = Add(p, a) }""",
+        shows="numbers above 1000",
     ),
     Plant(
         "arithmetic.lower_bound_dropped",
@@ -319,7 +333,7 @@ SIZES = (
     ),
     Plant(
         "sizes.first_tile",
-        """(float[N,T] x) => (float[N] y) <int64[1] axes = {1}> { y = ReduceMax<keepdims = 0>(x, axes) }""",
+        """(float[N,T,4] x) => (float[N,4] y) <int64[1] axes = {1}> { y = ReduceMax<keepdims = 0>(x, axes) }""",
         shows="lengths above 64",
         sizes={"T": (7, 200)},
     ),
@@ -412,6 +426,29 @@ STRUCTURE = (
            d = Mul(x, a) f = Abs(d)
            y = If(c) <then_branch = t () => (float[N,4] p) { p = Exp(f) },
                       else_branch = e () => (float[N,4] q) { q = Neg(f) }> }""",
+    ),
+)
+
+# What verification is known to miss, and says so in its documentation.
+BEYOND = (
+    Plant(
+        "arithmetic.factor_rounded",
+        """(float16[N,6,8] x) => (float16[N,6,6] y) <float16[8,6] w, float16[1] f> {
+           p = MatMul(x, w) q = Mul(p, f) y = Tanh(q) }""",
+        shows="an error below 1e-2, in float16",
+    ),
+    Plant(
+        "sizes.large_tile",
+        """(float[N,T,4] x) => (float[N,4] y) <int64[1] axes = {1}> { y = ReduceMax<keepdims = 0>(x, axes) }""",
+        shows="lengths above 1024",
+        sizes={"T": (7, 2000)},
+    ),
+    Plant(
+        "arithmetic.max_by_where",
+        """(float[N,6] x) => (float[N,4] y) <float[6] a, float[6,4] w, float[4] b> {
+           p = Max(x, a) q = MatMul(p, w) r = Add(q, b) y = Relu(r) }""",
+        shows="NaN, beside rewrites that promise nothing of NaN",
+        nan=True,
     ),
 )
 

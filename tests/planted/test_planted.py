@@ -16,7 +16,7 @@ from gopt.verify import Status
 from .judging import judge, judge_file, sets_for
 from .made import made
 from .plant import PLUGIN, Plant
-from .plants import ENDING_BADLY, PLANTS, SITES, WRONG_SITES
+from .plants import BEYOND, ENDING_BADLY, PLANTS, SITES, WRONG_SITES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,11 +37,20 @@ def test_planted(plant: Plant, tmp_path: Path) -> None:
     assert found.model == "repaired", found.reason
 
 
+@pytest.mark.usefixtures("lent_child")
+@pytest.mark.parametrize("plant", BEYOND, ids=lambda plant: plant.name)
+def test_what_is_known_to_be_missed(plant: Plant, tmp_path: Path) -> None:
+    """As the documentation says; one that is caught after all belongs to the others."""
+    found = judge(plant, tmp_path)
+    assert found.error > 1e-5
+    assert not found.caught
+
+
 def test_there_are_plants_for_the_whole_plugin() -> None:
     from gopt.passes import load_plugin
 
-    names = [plant.rule for plant in (*PLANTS, *ENDING_BADLY, SITES)]
-    assert sorted(member.name for member in load_plugin(PLUGIN)) == sorted(names)
+    names = [plant.rule for plant in (*PLANTS, *BEYOND, *ENDING_BADLY, SITES)]
+    assert {member.name for member in load_plugin(PLUGIN)} == set(names)
 
 
 @pytest.mark.usefixtures("lent_child")

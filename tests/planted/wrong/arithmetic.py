@@ -37,6 +37,15 @@ def near_one(rw: Rewriter, x: Any, c: Any) -> Any:
     return x
 
 
+@rule(P.Mul("x", P.const("c")), numerics=ROUNDING)
+def factor_rounded(rw: Rewriter, x: Any, c: Any) -> Any:
+    """x * c -> x * (c with two digits behind the point)"""
+    array = rw.array(c)
+    if array.size != 1 or np.array_equal(rounded := np.round(array, 2).astype(array.dtype), array):
+        return rw.reject("it has no more")
+    return rw.Mul(x, rw.const(rounded))
+
+
 @rule(P.Add(P.MatMul("x", "w"), P.const("b")), numerics=ROUNDING)
 def bias_dropped(rw: Rewriter, x: Any, w: Any) -> Any:
     """x @ w + b -> x @ w"""

@@ -32,16 +32,23 @@ def stale_count(rw: Rewriter, x: Any, axes: Any, op: Any) -> Any:
     return rw.Mul(summed, rw.const(1 / 7, like=x))
 
 
+def _of_first(rw: Rewriter, x: Any, axes: Any, op: Any, count: int) -> Any:
+    size = (rw.shape(x) or (1,))[int(rw.array(axes).ravel()[0])]
+    if rw.array(axes).size != 1 or isinstance(size, int) or (x.producer is not None and x.producer.op_type == "Slice"):
+        return rw.reject("the length is known")
+    return rw.ReduceMax(rw.Slice(x, [0], [count], axes), axes, keepdims=rw.attr(op, "keepdims"))
+
+
 @rule(P.ReduceMax("x", P.const("axes")).as_("op"))
 def first_tile(rw: Rewriter, x: Any, axes: Any, op: Any) -> Any:
     """ReduceMax(x) -> of the first 64, the tile of a kernel: wrong of what is longer"""
-    if (
-        rw.array(axes).size != 1
-        or isinstance((rw.shape(x) or (1,))[int(rw.array(axes).ravel()[0])], int)
-        or (x.producer is not None and x.producer.op_type == "Slice")
-    ):
-        return rw.reject("the length is known")
-    return rw.ReduceMax(rw.Slice(x, [0], [64], axes), axes, keepdims=rw.attr(op, "keepdims"))
+    return _of_first(rw, x, axes, op, 64)
+
+
+@rule(P.ReduceMax("x", P.const("axes")).as_("op"))
+def large_tile(rw: Rewriter, x: Any, axes: Any, op: Any) -> Any:
+    """ReduceMax(x) -> of the first 1024"""
+    return _of_first(rw, x, axes, op, 1024)
 
 
 @rule(P.ReduceSum("x", P.const("axes", value=0)).as_("op"), numerics=Numerics.ROUNDING)
