@@ -222,6 +222,7 @@ def killed(
     """Run a command and end it; gives what it left that it should not, its status, and hidden files at the output."""
     marker = f"GOPT_BENCH_KILL={os.getpid()}.{moment}"
     environment = os.environ | {"TMPDIR": str(scratch)} | dict([marker.split("=")])
+    before = set(out.parent.iterdir())  # what a run left that was killed; the next goes over it, if it lives so long
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     time.sleep(moment)
     process.send_signal(kind)
@@ -232,8 +233,8 @@ def killed(
     hidden = [p for p in out.parent.iterdir() if p.name.startswith(".")]
     wrong = [f"processes {alive(marker)}"] if alive(marker) else []
     wrong += [f"temporary files {[p.name for p in scratch.iterdir()]}"] if any(scratch.iterdir()) else []
-    if kind is not signal.SIGKILL and hidden:
-        wrong.append(f"hidden files {[p.name for p in hidden]}")
+    if kind is not signal.SIGKILL and set(hidden) - before:
+        wrong.append(f"hidden files {[p.name for p in set(hidden) - before]}")
     return wrong, process.returncode, hidden
 
 

@@ -20,6 +20,8 @@ from .node import Capture, Op, Role, Slot, Use, Value
 
 _NO_DATA: MappingProxyType[str, Any] = MappingProxyType({})
 _by_order = attrgetter("order")
+_HOLLOW = 1 << 12
+"""Bytes of a dict of one entry from which on its many removed ones, which are passed over each time, are too many."""
 
 
 class Adjacency:
@@ -142,7 +144,7 @@ class Adjacency:
             if value is not None:
                 self._detach(value)
         for value in tuple(self._pred[op]):
-            del self._succ[value][op]
+            self._forget(value, op)
         del self._node[op], self._succ[op], self._pred[op], self._ops[op]
         self._with_bodies.pop(op, None)
         op.graph = None
@@ -213,7 +215,15 @@ class Adjacency:
         keys = self._succ[value][op]
         del keys[slot]
         if not keys:
-            del self._succ[value][op], self._pred[op][value]
+            del self._pred[op][value]
+            self._forget(value, op)
+
+    def _forget(self, value: Value, op: Op) -> None:
+        """Strike an op off the users of a value."""
+        users = self._succ[value]
+        del users[op]
+        if len(users) == 1 and users.__sizeof__() > _HOLLOW:
+            self._succ[value] = dict(users)
 
     def _fill(self, values: Iterable[Value], ops: Sequence[Op]) -> None:
         """Bring many values and ops into an empty graph at once; `Graph.populate` says what they must be."""
@@ -295,10 +305,13 @@ def dead_ops(graph: Adjacency, seeds: Sequence[Op]) -> list[Op]:
         op = todo.pop()
         if op in dead or op.graph is not graph:
             continue
-        if any(
-            v is not None and (v in graph._exported or any(u not in dead for u in graph._succ[v])) for v in op.outputs
-        ):
+        if any(v is not None and (v in graph._exported or _lives(graph._succ[v], dead)) for v in op.outputs):
             continue
         dead[op] = None
         todo.extend(graph.producers(op))
     return list(dead)
+
+
+def _lives(users: Collection[Op], dead: Collection[Op]) -> bool:
+    """True if a user is not dead; of many it is enough to count them."""
+    return len(users) > len(dead) or any(user not in dead for user in users)

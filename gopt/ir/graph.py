@@ -15,6 +15,7 @@ from .names import Names
 from .node import Attr, Capture, Op, Role, Value, _bodies
 from .tensor import Tensor
 from .types import Type
+from .wide import put_operand
 
 
 class Listener(Protocol):
@@ -195,7 +196,7 @@ class Graph(Adjacency):
             if isinstance(slot, Capture):
                 op.captures[slot.inner] = new
             else:
-                op.inputs = (*op.inputs[:slot], new, *op.inputs[slot + 1 :])
+                put_operand(op, slot, new)
             self._link(op, slot, new)
             self._operand_changed(op, old)
         if old in self._exported:

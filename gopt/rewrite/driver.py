@@ -28,6 +28,7 @@ _NUMBERS = {_ZERO: (1,), _ONE: (0,), _NEITHER: (0, 1)}
 """What the constants of each kind are not."""
 _OTHER = ""
 _MANY = 1 << 16
+_FEW = 64
 _MAX_GENERATION = 200
 """An op remade by so many commits in a row, none of which left fewer ops, is in a loop; honest chains are short."""
 
@@ -242,16 +243,23 @@ class Driver:
         matched = list(match.ops)
         operands = {v: None for m in matched for v in m.inputs if v is not None}
         generation = max(self._generation.get(m, 0) for m in matched)
+        moved = [user for old in mapping if old.graph is graph for user in graph.users(old)]
         if not self.ctx.replace(rule.name, mapping, rw.staged, numerics=rule.numerics):
             return self.ctx.why
         entry = self.ctx.ledger.entries[-1]
         if len(entry.after) >= len(entry.before):  # what only ever makes fewer ops of more comes to an end
             generation += 1
-        self._requeue(graph, mapping, rw.staged, operands, generation)
+        self._requeue(graph, mapping, rw.staged, operands, generation, moved)
         return ""
 
     def _requeue(
-        self, graph: Graph, mapping: dict[Value, Value], staged: list[Op], operands: dict[Value, None], generation: int
+        self,
+        graph: Graph,
+        mapping: dict[Value, Value],
+        staged: list[Op],
+        operands: dict[Value, None],
+        generation: int,
+        moved: list[Op],
     ) -> None:
         for op in staged:
             if op.graph is not None:
@@ -261,7 +269,9 @@ class Driver:
             raise RewriteLoopError(self._cycle(), self.ctx.ledger.entries[-1].rule)
         fresh = [v for v in mapping.values() if v.graph is graph]
         single = [v for v in operands if v.graph is graph and v.role is Role.RESULT and v.has_one_use]
-        self._push_below(user for value in (*fresh, *single) for user in graph.users(value))
+        # Who took the new value all along has the operands that it had; of few users all are asked nevertheless.
+        users = [u for v in fresh for u in (graph.users(v) if len(graph.users(v)) <= _FEW else moved)]
+        self._push_below([*users, *(user for value in single for user in graph.users(value))])
 
     def _cycle(self) -> str:
         recent = [e.rule for e in self.ctx.ledger.entries[-_MAX_GENERATION:]]
