@@ -14,7 +14,7 @@ from typing import Any
 from .. import analysis
 from ..errors import GoptError, GraphError, ModelError, PassError, ResourceError, RewriteLoopError
 from ..ir import Graph, Model, Op, Role, Value
-from ..ops import complaint, newest
+from ..ops import NotAvailable, complaint, newest
 from ..rewrite import Context, Driver, Entry, rule_index
 from .instruments import Instrument
 from .pipeline import Loop, PassStep, Pipeline, RuleStep, Step, as_pipeline
@@ -178,7 +178,7 @@ class _Run:
                 step.pass_.run(self.model, self.ctx)
                 for graph in self.model.graphs():
                     _ = graph.ops  # sorted now, for later: a cycle is to be this pass's error, and not one of the next
-        except GraphError as error:
+        except (GraphError, NotAvailable) as error:
             raise PassError(f"{step.name}: {error}", guilty) from error
         except GoptError:
             raise

@@ -48,10 +48,13 @@ class Changes:
         """Make the new weights and ops, once it is known that there is a way; false if a new op would take what goes.
 
         Raises:
-            RejectError: a constant can't be had in its type.
+            RejectError: a constant can't be had in its type, or an op not at this opset.
         """
         for old, make in self._later:
-            self.mapping[old] = make()
+            try:
+                self.mapping[old] = make()
+            except ops.NotAvailable as error:  # an operator that a runtime wrote into an opset that has it not
+                raise RejectError(str(error)) from error
         # The root's result comes last: it may be an output, whose name is the one to keep.
         result = self.rw.root.result
         self.mapping[result] = self.mapping.pop(result)

@@ -43,8 +43,8 @@ def around(rw: Rewriter, x: Value, move: Op) -> Value:
     result = move.result
     if rw.dtype(x) is not DType.UINT8:
         raise RejectError("the elements are not of type uint8")
-    if not result.is_output and all(use.op.op_type == "Cast" for use in result.uses):
-        raise RejectError("the casts of the result come before it instead")
+    if not result.is_output and all(use.op.op_type == "Cast" or brings_back(use.op) for use in result.uses):
+        raise RejectError("what takes the result comes before it instead")
     wide = rw.Cast(x, to=int(DType.INT32))
     moved = rw.op(move.op_type, wide, *ops.operands(move)[1:], **attributes(rw, move))
     made: Value = rw.Cast(moved, to=int(DType.UINT8))
@@ -81,6 +81,18 @@ def relu(rw: Rewriter, x: Value) -> Value:
         raise RejectError("the elements are not of type int32")
     result: Value = rw.Max(x, rw.const(0, like=x))
     return result
+
+
+def brings_back(op: Op, depth: int = 8) -> bool:
+    """True for what makes floats of levels, or will once it is lowered, moves of the levels before that included."""
+    if op.op_type in ("ConvInteger", "DequantizeLinear", "MatMulInteger") or op.op_type.startswith("QLinear"):
+        return True
+    if op.op_type not in (*MOVES, "MaxPool", "Resize") or not depth or op.bodies:
+        return bool(op.domain)
+    result = op.output(0)
+    if result is None or result.is_output or not result.uses:
+        return False
+    return all(brings_back(use.op, depth - 1) for use in result.uses)
 
 
 def attributes(rw: Rewriter, op: Op) -> dict[str, Any]:

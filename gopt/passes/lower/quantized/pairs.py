@@ -10,7 +10,7 @@ from ....ir import DType, Op, Value
 from ....ops import operands
 from ....rewrite import Numerics, P, RejectError, Rewriter, rule
 from ...example import example
-from ..types import MOVES, attributes
+from ..types import MOVES, attributes, brings_back
 from ._ends import numbers
 
 _RANGES = {DType.UINT8: (0, 255), DType.INT8: (-128, 127)}
@@ -40,8 +40,8 @@ def levels(rw: Rewriter, x: Value, s: Value, z: Value | None, t: Value, v: Value
         raise RejectError("there is more than one zero point, or the types are others")
     if any(rw.array(k).size != 1 or rw.dtype(k) is not DType.FLOAT for k in (s, t)):
         raise RejectError("there is more than one scale, or the types are others")
-    if other.size != 1 or (z is not None and rw.dtype(z) is not (DType.UINT8 if v is None else rw.dtype(v))):
-        raise RejectError("it is brought back by several zero points, or from another type")
+    if other.size != 1:
+        raise RejectError("it is brought back by several zero points")
     shift = int(zero.item())
     apart = shift - int(other.item())
     if dtype is DType.INT8 and not shift and not apart:
@@ -60,7 +60,7 @@ def _by(rw: Rewriter, operator: Callable[..., Value], x: Value, scale: Value) ->
 
 
 @rule(
-    P.DequantizeLinear(P.op(*MOVES, "MaxPool")("x", ...).as_("move"), P.const("s"), P.opt(P.const("z"))),
+    P.DequantizeLinear(P.op(*MOVES, "MaxPool")("x", ...).as_("move").shared(), P.const("s"), P.opt(P.const("z"))),
     numerics=Numerics.EXACT,
     example=example(
         "(uint8[2,3] x) => (float[3,2] y) <float s = {0.5}, uint8 z = {3}> "
@@ -73,7 +73,7 @@ def before(rw: Rewriter, x: Value, move: Op, s: Value, z: Value | None) -> Value
     The same for all that only moves elements, and for MaxPool, as the larger level is the larger number. With one
     positive scale, for 8 bits. Exact: the same elements are converted.
     """
-    if rw.dtype(x) not in _RANGES or rw.dtype(s) is not DType.FLOAT or x.const is not None:
+    if rw.dtype(x) not in _RANGES or rw.dtype(s) is not DType.FLOAT:
         raise RejectError("the elements are not of 8 bits, or their scale is no float")
     if rw.array(s).size != 1 or (z is not None and rw.array(z).size != 1) or not rw.array(s).item() > 0:
         raise RejectError("there is more than one scale, or it is not positive")
@@ -86,7 +86,7 @@ def before(rw: Rewriter, x: Value, move: Op, s: Value, z: Value | None) -> Value
 
 
 @rule(
-    P.DequantizeLinear(P.Resize("x", ...).as_("resize"), P.const("s"), P.opt(P.const("z"))),
+    P.DequantizeLinear(P.Resize("x", ...).as_("resize").shared(), P.const("s"), P.opt(P.const("z"))),
     numerics=Numerics.ROUNDING,
     example=example(
         "(uint8[1,1,2,2] x) => (float[1,1,4,4] y) <float[4] by = {1, 1, 2, 2}, float s = {0.5}, uint8 z = {3}> "
@@ -180,7 +180,7 @@ def quantize(rw: Rewriter, x: Value, s: Value, z: Value | None, op: Op) -> Value
     """
     dtype = DType.UINT8 if z is None else rw.dtype(z)
     zero = _asymmetric(rw, s, z, dtype)
-    if not op.result.is_output and all(map(_is_quantized, (use.op for use in op.result.uses))):
+    if not op.result.is_output and all(brings_back(use.op) for use in op.result.uses):
         raise RejectError("it is brought back at once, or by what takes it")
     if rw.dtype(x) is not DType.FLOAT or dtype is None:
         raise RejectError("it is of another type than float")
@@ -190,12 +190,6 @@ def quantize(rw: Rewriter, x: Value, s: Value, z: Value | None, op: Op) -> Value
     low, high = (rw.const(np.asarray(end, np.float32)) for end in _RANGES[dtype])
     result: Value = rw.Cast(rw.Clip(level, low, high), to=int(dtype))
     return result
-
-
-def _is_quantized(op: Op) -> bool:
-    """True for operators that bring levels back, and for those that will once they are lowered."""
-    kinds = ("DequantizeLinear", "ConvInteger", "MatMulInteger", "MaxPool", "Resize", *MOVES)
-    return op.op_type in kinds or op.op_type.startswith("QLinear") or bool(op.domain)
 
 
 def _asymmetric(rw: Rewriter, s: Value, z: Value | None, dtype: DType | None) -> int:

@@ -14,6 +14,7 @@ import pytest
 from gopt.analysis import infer
 from gopt.api.targets import make
 from gopt.backends import target
+from gopt.backends.support import read_table
 from gopt.backends.tensorrt import emit
 from gopt.backends.tensorrt.nms import find_tail
 from gopt.backends.tensorrt.places import Places
@@ -23,6 +24,7 @@ from gopt.errors import UsageError
 from gopt.frontends.onnx import load
 from gopt.frontends.text import parse
 from gopt.ir import Model
+from gopt.passes import as_pipeline
 
 
 def model(text: str, opset: int = 17) -> Model:
@@ -276,3 +278,22 @@ def test_a_detector_that_ends_in_the_plugin(detector: Path) -> None:
     assert attributes["max_output_boxes"] == 3
     assert attributes["iou_threshold"] == 0.5
     assert attributes["score_threshold"] == pytest.approx(0.1)
+
+
+def test_every_remedy_is_a_pass() -> None:
+    rows = read_table("gopt.backends.tensorrt")["row"]
+    remedies = {row["remedy"] for row in rows if "remedy" in row}
+    assert {"lower.contrib", "lower.quantized"} <= remedies
+    for remedy in remedies:
+        as_pipeline(remedy)
+
+
+@pytest.mark.parametrize("op_type", ["Attention", "MatMulNBits"])
+def test_operators_of_the_runtime_that_are_refused_with_a_reason(op_type: str) -> None:
+    text = f"""<ir_version: 8, opset_import: ["": 17, "com.microsoft": 1]> g (float[2] x) => (float y)
+    {{ y = com.microsoft.{op_type}(x) }}"""
+    parsed = parse(text)
+    infer(parsed)
+    (found,) = target("trt10").check(parsed)
+    assert (found.reason, found.remedy) == ("the operator is ONNX Runtime's own", "")
+    assert "before ONNX Runtime's tools" in found.hint

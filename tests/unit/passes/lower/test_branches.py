@@ -8,7 +8,8 @@ import pytest
 from gopt.ir import TensorType
 from tests.unit.passes.clean.rewriting import Rewritten, rewrite
 
-HEAD = """(bool c, float[2,1,3] x, float[2,3] w) => (float y) <int64[1] a = {1}, int64[1] six = {6}, int64[2] t = {3, 2}>
+HEAD = """(bool c, float[2,1,3] x, float[2,3] w) => (float y)
+<int64[1] a = {1}, int64[1] six = {6}, int64[2] t = {3, 2}>
 { r = If(c) <then_branch = p () => (float u) { u = Squeeze(x, a) }, else_branch = q () => (float v) { v = Neg(x) }> """
 
 
