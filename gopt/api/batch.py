@@ -129,7 +129,7 @@ def run(
         place = output / item.name
         place.mkdir(parents=True, exist_ok=True)
         command = ("run", str(item.model), *options, *item.options)
-        before = None if again else _before(place, command, item.model)
+        before = None if again or not _result(item, command, place).exists() else _before(place, command, item.model)
         if before is None:
             if tell is not None:
                 tell(f"{number} of {len(items)}: {item.model}")
@@ -160,11 +160,15 @@ def _digest(model: Path) -> str:
     return f"{about.st_size}-{about.st_mtime_ns}"
 
 
+def _result(item: Item, command: Sequence[str], place: Path) -> Path:
+    """What a model becomes: a folder for a target, else a file."""
+    to_target = any(word == "--target" or word.startswith("--target=") for word in command)
+    return place / "result" if to_target else place / f"{item.name}.opt.onnx"
+
+
 def _one(item: Item, command: Sequence[str], place: Path, timeout: float) -> Done:
     """Run one model; all that is said goes to the log."""
-    to_target = any(word == "--target" or word.startswith("--target=") for word in command)
-    result = place / "result" if to_target else place / f"{item.name}.opt.onnx"
-    arguments = [sys.executable, "-m", "gopt", *command, "-o", str(result), "--force"]
+    arguments = [sys.executable, "-m", "gopt", *command, "-o", str(_result(item, command, place)), "--force"]
     started = time.monotonic()
     log = place / "log.txt"
     with log.open("wb") as out:
@@ -201,9 +205,11 @@ def _summary(text: str) -> str:
     """The line of the log that says most: the error, else what the target said, else the verification."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     for wanted in _wanted():
-        found = [line for line in lines if wanted(line)]
+        found = [place for place, line in enumerate(lines) if wanted(line)]
         if found:
-            return found[-1]
+            line, following = lines[found[-1]], lines[found[-1] + 1 : found[-1] + 2]
+            # What is in the way stands in the next line.
+            return f"{line}: {following[0]}" if "in the way" in line.rpartition("after:")[2] and following else line
     return lines[-1] if lines else ""
 
 

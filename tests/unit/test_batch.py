@@ -47,6 +47,23 @@ def test_what_went_well_is_not_done_again(listed: Path, tmp_path: Path) -> None:
     assert len(told) == 3
 
 
+def test_what_went_well_and_was_removed_is_done_again(listed: Path, tmp_path: Path) -> None:
+    listed.write_text("good.onnx\n")
+    run(listed, tmp_path / "out", ["--no-verify"])
+    (tmp_path / "out" / "good" / "good.opt.onnx").unlink()
+    told: list[str] = []
+    run(listed, tmp_path / "out", ["--no-verify"], tell=told.append)
+    assert len(told) == 1
+
+
+def test_what_a_target_refuses_is_told_with_its_reason(tmp_path: Path) -> None:
+    frontend.save(parse(MODEL.replace("Relu", "Acos")), tmp_path / "acos.onnx")
+    (tmp_path / "models.txt").write_text("acos.onnx\n")
+    (found,) = run(tmp_path / "models.txt", tmp_path / "out", ["--no-verify", "--target", "rknn", "--level", "static"])
+    assert (found.state, found.status) == ("refused", 5)
+    assert "no kernel on the board" in found.summary
+
+
 def test_time_ends_one_model(listed: Path, tmp_path: Path) -> None:
     listed.write_text("good.onnx\n")
     (found,) = run(listed, tmp_path / "out", timeout=0.01)

@@ -26,7 +26,7 @@ RETRIES = 4
 _RULE = re.compile(r"disable_rules=\['?(?P<rule>\w+)'?\]")
 _ODD = re.compile(r"[^A-Za-z0-9_./:;-]")
 _WORSE = 1.5
-"""How many times larger the error of a better table may be before it counts as worse."""
+"""How many times larger the error of a better table may be before it counts as worse, if the cosine is no better."""
 _NEGLIGIBLE = 5e-3
 _LEAST_COSINE = {"fp16": 0.99, "int8": 0.8}
 """Below, the simulator computes something else than the model, and not the same less exactly."""
@@ -277,7 +277,7 @@ def _is_better(new: Candidate, old: Candidate, dtype: str) -> bool:
     wrong, was_wrong = bool(new.wrong(dtype)), bool(old.wrong(dtype))
     if wrong != was_wrong:
         return was_wrong
-    if new.error > max(_NEGLIGIBLE, _WORSE * old.error):
+    if new.error > max(_NEGLIGIBLE, _WORSE * old.error) and (new.cosine or 0.0) <= (old.cosine or 0.0):
         return False
     if new.cost[0] < old.cost[0]:  # what has no kernel does not run at all
         return True

@@ -21,7 +21,9 @@ from .fake import environment
 RK3588 = platform("rk3588", "fp16")
 
 
-def candidate(name: str, layers: str = "", cycles: int = 0, error: float = 0.0, kernel: str = "") -> Candidate:
+def candidate(
+    name: str, layers: str = "", cycles: int = 0, error: float = 0.0, kernel: str = "", cosine: float = 1.0
+) -> Candidate:
     """A candidate with a layer per letter: n on the NPU, c on the CPU."""
     made = [
         Layer(k, "Conv", "FLOAT16", "NPU" if letter == "n" else "CPU", "", "", 0, 0, cycles if k == 0 else 0, 0, "")
@@ -29,7 +31,7 @@ def candidate(name: str, layers: str = "", cycles: int = 0, error: float = 0.0, 
     ]
     found = Candidate(name, Path("x.onnx"), ["x"], ["y"])
     found.outcome = Outcome(Log(made, [kernel] if kernel else []), "", {})
-    found.agreements = [Agreement("y", 1.0, error, (1,), True)]
+    found.agreements = [Agreement("y", cosine, error, (1,), True)]
     return found
 
 
@@ -50,6 +52,18 @@ def test_the_better_table_is_kept() -> None:
 def test_what_is_worse_in_anything_or_equal_is_not(worse: Candidate) -> None:
     original = candidate("original", "nnc", 100)
     assert choose([original, worse]) is original
+
+
+def test_an_error_at_one_place_alone_is_no_reason_where_the_whole_is_nearer() -> None:
+    original = candidate("original", "nnn", 100, error=0.07, cosine=0.9992)
+    optimized = candidate("optimized", "nn", 90, error=0.12, cosine=0.9996)
+    assert choose([original, optimized]) is optimized
+
+
+def test_what_computes_something_else_is_never_preferred() -> None:
+    wrong, right = candidate("original", "n", 1, cosine=0.5), candidate("optimized", "nnc", 9)
+    assert choose([wrong, right]) is right
+    assert choose([candidate("original", "nnc", 9), candidate("optimized", "n", 1, error=2.0)]).name == "original"  # type: ignore[union-attr]
 
 
 def test_what_runs_at_all_is_better_than_what_does_not() -> None:
