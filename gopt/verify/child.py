@@ -53,6 +53,7 @@ class Child:
 
     def __init__(self, memory: int | None = None, command: Sequence[str] | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="gopt-verify-"))
+        self._started = False
         self._dims: dict[str, int] | None = None
         self._further = False
         self._lines: queue.Queue[str | None] = queue.Queue()
@@ -91,8 +92,8 @@ class Child:
         with contextlib.suppress(BrokenPipeError, OSError):  # `receive` says what happened to it
             print(json.dumps(request), file=self._process.stdin, flush=True)
 
-    def receive(self, seconds: float) -> dict[str, Any]:
-        """The next answer.
+    def receive(self, seconds: float, to_start: float = 0.0) -> dict[str, Any]:
+        """The next answer; a child that has not started gets `to_start` more seconds for that.
 
         Raises:
             ChildTimeout: none came in time; the child has been ended.
@@ -101,7 +102,8 @@ class Child:
         deadline = time.monotonic() + seconds
         while True:
             try:
-                line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
+                more = 0.0 if self._started else to_start
+                line = self._lines.get(timeout=max(0.0, deadline + more - time.monotonic()))
             except queue.Empty:
                 self.close()
                 raise ChildTimeout(f"no answer within {seconds:.3g} s", self._dims, self._further) from None
@@ -112,6 +114,9 @@ class Child:
             try:
                 message = json.loads(line)
             except ValueError:
+                continue
+            self._started = True
+            if message.get("event") == "started":
                 continue
             if message.get("event") == "trying":
                 self._dims, self._further = message["dims"], bool(message.get("further"))

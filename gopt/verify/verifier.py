@@ -20,7 +20,7 @@ from .compare import Tolerance
 from .given import loaded
 from .results import Limits, Status, Verification
 
-_GRACE = 15.0  # seconds that a child may take to start and to tell of its own time limits
+_GRACE = 15.0  # seconds that a child may take to start, and to tell of its own time limits
 _LEAST = 10.0  # seconds that each run of a candidate gets at least
 _CRASHES = 5  # how many assignments may crash the child before the search is given up
 _INSTALL = "verification needs ONNX Runtime: pip install onnxruntime (or switch verification off: --no-verify)"
@@ -231,7 +231,9 @@ class Verifier:
         if self._closed:
             raise GoptError("the verifier is closed")
         try:
-            answer = self._child.receive(max(1.0, self._deadline - time.monotonic()) + _GRACE)
+            # Loading a model cannot be interrupted: what takes long there is ended from here, soon behind the limit.
+            left = max(1.0, self._deadline - time.monotonic())
+            answer = self._child.receive(left + min(_GRACE, self.limits.timeout / 2), _GRACE)
         except ChildError as error:
             self._after_end(error)
         else:

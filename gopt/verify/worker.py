@@ -37,6 +37,7 @@ def main() -> None:
     def report(message: dict[str, Any]) -> None:
         print(json.dumps(message), file=answers, flush=True)
 
+    report({"event": "started"})
     job = Job(folder / "data", report)
     dumping = Dumping(job)
     tasks = {"prepare": job.prepare, "check": job.check, "sizes": dumping.sizes, "dump": dumping.write}
