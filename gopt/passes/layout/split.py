@@ -132,8 +132,14 @@ class FromSlices(Pass):
     def run(self, model: Model, ctx: Context) -> None:
         """Look at each value that is sliced."""
         for graph in model.graphs():
-            for pieces in list(_families(graph)):
-                self._split(graph, pieces, ctx)
+            stale = True
+            while stale:
+                stale = False
+                for pieces in list(_families(graph)):
+                    if next(iter(pieces.values())).source.graph is graph:
+                        self._split(graph, pieces, ctx)
+                    else:  # a piece itself, and another value by now
+                        stale = True
 
     def _split(self, graph: Graph, pieces: dict[Value, Piece], ctx: Context) -> None:
         first = next(iter(pieces.values()))

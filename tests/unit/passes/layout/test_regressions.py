@@ -73,3 +73,14 @@ def test_functions_of_elements_that_stand_elsewhere(function: str, numerics: Num
         found = rewrite(text, "layout", feeds=feeds)
         assert found.ops[0] == first
         assert {e.numerics for e in found.ctx.ledger.entries} == {numerics}
+
+
+def test_parts_of_a_part_are_split_after_it() -> None:
+    """The part had become another value when its own parts were split, and the pass was left out of the run."""
+    text = (
+        "(float[N,8] x) => (float y, float z, float w) "
+        "<int64[1] o = {0}, int64[1] i = {2}, int64[1] j = {6}, int64[1] e = {8}, int64[1] a = {1}> "
+        "{ p = Slice(x, o, j, a) q = Slice(x, j, e, a) r = Slice(p, o, i, a) s = Slice(p, i, j, a) "
+        "t = Exp(p) y = Mul(t, p) z = Add(r, q) w = Neg(s) }"
+    )
+    assert rewrite(text, "layout.split.from_slices").ops.count("Split") == 2
