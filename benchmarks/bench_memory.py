@@ -187,19 +187,21 @@ def kill_runs(model: Path, out: Path, seconds: float, times: int) -> int:
         kind, moment = KINDS[landed % len(KINDS)], rng.uniform(0.02, 1.0) * seconds
         wrong, status, hidden = killed(run_command(model, out, "-q"), kind, moment, scratch, out)
         now = digest(out.parent)
+        if now not in (old, new) or (status == 0 and now == old):
+            wrong.append("the output is another, and not")
         if status == 0:  # too late: the next one comes earlier
             seconds = max(moment, 1.0)
-            wrong += [] if now == new else ["the output is another"]
-            old = restored(model, out)
         else:
-            wrong += [] if now == old else ["the new output" if now == new else "the output is another"]
             landed += 1
         left = sum(p.stat().st_size for p in hidden) / 1e9
         state = "had finished" if status == 0 else f"status {status}, {left:.2f} GB hidden"
-        print(f"    {kind.name:8} after {moment:5.2f} s: {'; '.join(wrong) or 'whole'} ({state})", flush=True)
+        which = "the new one" if now == new else "the old one"
+        print(f"    {kind.name:8} after {moment:5.2f} s: {'; '.join(wrong) or which} whole ({state})", flush=True)
         faults += bool(wrong)
         for path in hidden:  # what is new might be a running process's; the next run removes what is older
             os.utime(path, (time.time() - 60,) * 2, follow_symlinks=False)
+        if now != old:
+            old = restored(model, out)
     subprocess.run(run_command(model, out, "-q"), check=True)
     if sorted(p.name for p in out.parent.iterdir()) != sorted(new) or digest(out.parent) != new:
         print(f"    at the end there are {sorted(p.name for p in out.parent.iterdir())}")
