@@ -77,8 +77,8 @@ def command_line(model: Path, profile: Profile, flavor: Flavor) -> str:
     """What builds the engine from a shell."""
     words = [flavor.trtexec, f"--onnx={model.name}", f"--saveEngine={model.stem}.engine"]
     for place, name in enumerate(("min", "opt", "max")):
-        if profile.shapes:
-            shapes = ",".join(f"{_quoted(n)}:{_times(spans[place])}" for n, spans in profile.shapes.items())
+        if spans_ := {**profile.shapes, **profile.values}:
+            shapes = ",".join(f"{_quoted(n)}:{_times(spans[place])}" for n, spans in spans_.items())
             words.append(f"--{name}Shapes={shapes}")
     return " \\\n  ".join(shlex.quote(w) for w in words)
 
@@ -93,8 +93,8 @@ def provider_options(model: Path, profile: Profile, flavor: Flavor) -> dict[str,
             "trt_timing_cache_enable": "True",
         }
     for place, name in enumerate(("min", "opt", "max")):
-        if profile.shapes:
-            shapes = ",".join(f"{n}:{_times(spans[place])}" for n, spans in profile.shapes.items())
+        if spans_ := {**profile.shapes, **profile.values}:
+            shapes = ",".join(f"{n}:{_times(spans[place])}" for n, spans in spans_.items())
             options[f"{flavor.prefix}_profile_{name}_shapes"] = shapes
     providers: list[list[str | Mapping[str, str]]] = [[flavor.provider, options], ["CPUExecutionProvider", {}]]
     return {"model": model.name, "providers": providers}

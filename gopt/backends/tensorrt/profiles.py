@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ...errors import UsageError
 from ...ir import Model, Symbol, TensorType, Value
 from ...ir.expressions import evaluate, names_in
+from .sizing import sizing_inputs
 
 Span = tuple[int, int, int]
 """Smallest, usual and largest."""
@@ -34,30 +35,38 @@ class Profile:
         symbols: name of a dim, or `input.axis` of a nameless one -> its sizes.
         shapes: input with dynamic dims -> its smallest, usual and largest shape.
         guessed: symbols whose sizes were neither given nor seen to work.
+        values: input that holds sizes -> its smallest, usual and largest elements.
     """
 
     symbols: dict[str, Span] = field(default_factory=dict)
     shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
     guessed: tuple[str, ...] = ()
+    values: dict[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
 
     def fixed(self) -> Profile:
         """The same with every size as it usually is."""
         symbols = {name: (usual, usual, usual) for name, (_, usual, _) in self.symbols.items()}
         shapes = {name: (usual, usual, usual) for name, (_, usual, _) in self.shapes.items()}
-        return Profile(symbols, shapes, self.guessed)
+        values = {name: (usual, usual, usual) for name, (_, usual, _) in self.values.items()}
+        return Profile(symbols, shapes, self.guessed, values)
 
     def as_dict(self) -> dict[str, object]:
         """In plain types, as the profile's file has it."""
         spans = {n: dict(zip(("min", "opt", "max"), span)) for n, span in self.symbols.items()}
-        shapes = {
-            n: {"min": list(low), "opt": list(usual), "max": list(high)}
-            for n, (low, usual, high) in self.shapes.items()
-        }
-        return {"symbols": spans, "inputs": shapes}
+        shapes, values = (
+            {n: {"min": list(low), "opt": list(usual), "max": list(high)} for n, (low, usual, high) in found.items()}
+            for found in (self.shapes, self.values)
+        )
+        return {"symbols": spans, "inputs": shapes} | ({"values": values} if values else {})
 
 
 def derive(
-    model: Model, given: Mapping[str, Span], seen: Sequence[Mapping[str, int]] = (), *, widen: bool = False
+    model: Model,
+    given: Mapping[str, Span],
+    seen: Sequence[Mapping[str, int]] = (),
+    *,
+    widen: bool = False,
+    held: Sequence[Mapping[str, Sequence[int]]] = (),
 ) -> Profile:
     """The profile of a model.
 
@@ -66,13 +75,17 @@ def derive(
         given: sizes that were asked for.
         seen: sizes at which the model is known to run, the usual ones first.
         widen: let a dim that ran at several sizes become as large as its name and place suggest.
+        held: what inputs that hold sizes held when it ran, the usual first.
 
     Raises:
         UsageError: a symbol that was given sizes does not occur.
     """
     variables = list(dict.fromkeys(name for value, axis, dim in _open(model) for name in _names(value, axis, dim)))
-    if unknown := [name for name in given if name not in variables]:
-        there = ", ".join(variables) or "none"
+    elements = {input_: _elements(input_, count) for input_, count in sizing_inputs(model).items()}
+    whole = [name for names in elements.values() for name in names]
+    known = [*variables, *elements, *whole]
+    if unknown := [name for name in given if name not in known]:
+        there = ", ".join(dict.fromkeys([*variables, *whole])) or "none"
         raise UsageError(f"--profile: the model has no dynamic dim {unknown[0]!r}; it has {there}")
     symbols: dict[str, Span] = {}
     guessed = []
@@ -92,7 +105,43 @@ def derive(
     for value in dict.fromkeys(value for value, _, _ in _open(model)):
         low, usual, high = ({n: span[k] for n, span in symbols.items()} for k in range(3))
         shapes[value.name] = (_shape(value, low), _shape(value, usual), _shape(value, high))
-    return Profile(symbols, shapes, tuple(guessed))
+    values = {}
+    for input_, names in elements.items():
+        runs = [case[input_] for case in held if len(case.get(input_, ())) == len(names)]
+        for k, name in enumerate(names):
+            sizes = [run[k] for run in runs]
+            if name in given or input_ in given:
+                symbols[name] = given.get(name, given.get(input_, _ANY))
+            elif sizes:
+                symbols[name] = (min(sizes), sizes[0], max(sizes))
+            else:
+                symbols[name] = _ANY
+                guessed.append(name)
+        least, middle, most_ = (tuple(symbols[name][k] for name in names) for k in range(3))
+        values[input_] = (least, middle, most_)
+    return Profile(symbols, shapes, tuple(guessed), values)
+
+
+_ANY: Span = (1, 16, 64)
+"""What an input that holds a size may hold, if nothing is known of it."""
+
+
+def input_shapes(model: Model, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+    """The shapes of all inputs at sizes of the dims; usual ones where there are none."""
+    shapes = {value.name: t.shape for value in model.graph.inputs if (t := declared(value)) is not None}
+    fixed = {name: tuple(d for d in shape or () if isinstance(d, int) and d >= 0) for name, shape in shapes.items()}
+    found = {
+        name: fixed[name] for name, shape in shapes.items() if shape is not None and len(fixed[name]) == len(shape)
+    }
+    spans = {name: (size, size, size) for name, size in sizes.items()}
+    known = {name for value, axis, dim in _open(model) for name in _names(value, axis, dim)}
+    profile = derive(model, {name: span for name, span in spans.items() if name in known})
+    return found | {name: usual for name, (_, usual, _) in profile.shapes.items()}
+
+
+def _elements(name: str, count: int) -> list[str]:
+    """How the elements of an input that holds sizes are called: like the input if it has one, else `input[k]`."""
+    return [name] if count == 1 else [f"{name}[{k}]" for k in range(count)]
 
 
 def parse_spans(texts: Sequence[str]) -> dict[str, Span]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ...errors import UsageError
 from ...ir import Model
-from ..base import Blocker, Cut, Target, Verdict
+from ..base import Blocker, Cut, Sampler, Target, Verdict
 from ..support import Support, read_table
 from . import builder, emit
 from .builder import Builder, Stage
@@ -18,7 +18,8 @@ from .emit import Flavor
 from .forms import examine, narrowed
 from .nms import Tail, append_plugin, find_tail
 from .places import Places
-from .profiles import Profile, derive, parse_spans
+from .profiles import Profile, derive, input_shapes, parse_spans
+from .sizing import sizing_inputs
 
 CAPABILITIES = ("SM75", "SM80", "SM86", "SM89", "SM120")
 
@@ -49,6 +50,8 @@ class TensorRT(Target):
             raise UsageError(f"nms is keep, cut or efficientnms, not {self.nms!r}")
         self._tail: Tail | None = None
         self._built: Profile | None = None
+        self._model: Model | None = None
+        self._sampler: Sampler | None = None
         self.quantized = self.given.get("quantized", "numbers")
         if self.quantized not in ("numbers", "float"):
             raise UsageError(f"quantized is numbers or float, not {self.quantized!r}")
@@ -81,10 +84,26 @@ class TensorRT(Target):
 
     def profiles(self, model: Model) -> list[Profile]:
         """The profiles to try, the widest first: sizes as they may be wanted, as they were seen to work, one alone."""
-        seen = derive(model, self.spans, self.cases)
-        return list(
-            {repr(p): p for p in (derive(model, self.spans, self.cases, widen=True), seen, seen.fixed())}.values()
-        )
+        held = self._held(model)
+        seen = derive(model, self.spans, self.cases, held=held)
+        wide = derive(model, self.spans, self.cases, widen=True, held=held)
+        return list({repr(p): p for p in (wide, seen, seen.fixed())}.values())
+
+    def _held(self, model: Model) -> list[Mapping[str, Sequence[int]]]:
+        """What inputs that hold sizes hold in runs of the model that was given."""
+        inputs = sizing_inputs(model)
+        if not inputs or self._sampler is None or self._model is None:
+            return []
+        found: list[Mapping[str, Sequence[int]]] = []
+        for case in self.cases or ({},):
+            ran = self._sampler(input_shapes(self._model, case))
+            if ran is not None:
+                found.append({name: ran[0][name].reshape(-1).tolist() for name in inputs if name in ran[0]})
+        return found
+
+    def meet(self, path: Path, model: Model, sampler: Sampler) -> None:
+        """Keep what tells how the model runs: inputs may hold sizes."""
+        self._model, self._sampler = model, sampler
 
     def cut(self, model: Model) -> Cut | None:
         """Before the first NonMaxSuppression, if that is asked for."""
@@ -122,7 +141,9 @@ class TensorRT(Target):
 
     def _ask(self, asked: Builder, path: Path, level: str, profile: Profile, deadline: float) -> list[Stage]:
         left = max(1.0, deadline - time.monotonic())
-        return asked.ask(path, level, profile=profile.shapes, capability=self.capability, timeout=left)
+        return asked.ask(
+            path, level, profile=profile.shapes, values=profile.values, capability=self.capability, timeout=left
+        )
 
     def _verdict(
         self, table: Verdict, level: str, stages: list[Stage], asked: Builder, profile: Profile, places: Places
