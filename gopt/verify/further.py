@@ -17,7 +17,7 @@ from .sizes import Variable, unlike
 from .styles import Style
 
 if TYPE_CHECKING:
-    from .job import Original, Run
+    from .original import Original, Run
 
 _SEED = 100
 _SHARE = 0.1

@@ -10,7 +10,7 @@ from .compare import Comparison
 from .sessions import Session, Unverified, brief, seeded
 
 if TYPE_CHECKING:
-    from .job import Original, Run
+    from .original import Original, Run
 
 Values = dict[str, Any]
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,17 @@ import numpy as np
 
 from ..errors import UsageError
 from ..ir import DType
-from ..ir.expressions import Dims, evaluate, names_in
+from ..ir.expressions import Dims
 from .compare import Comparer, Comparison, Tolerance, coarser
 from .flow import Facts
 from .further import planned, run_again, run_further
 from .given import fit
 from .inner import look_inside
-from .inputs import WIDTHS, InputSpec, feed, specs
+from .inputs import WIDTHS, specs
 from .noise import Noise
+from .original import Original, Run, asked_shape, settle
 from .sessions import Session, Unverified, brief, seeded, stored
-from .sizes import Search, Variable, same_in_all, variables
+from .sizes import Search, Variable, same_in_all
 from .stacked import Batches, compare_batches
 from .styles import Style
 
@@ -36,49 +36,7 @@ _INDEX_TROUBLE = re.compile(
 _OUT_OF_MEMORY = re.compile(r"bad_alloc|failed to allocate|cannot allocate memory|out of memory", re.I)
 # Types of inputs that a candidate of another interface may take as floats instead.
 _AS_FLOATS = ("tensor(uint8)", "tensor(uint16)", "tensor(int16)", "tensor(double)")
-_SEARCHED = 1 << 16  # sizes that are tried for the unknown in arithmetic
 _SEARCH_SHARE = 0.6  # of the time limit may go into trying sizes
-
-
-@dataclass(slots=True)
-class Run:
-    """One run of the original: what was fed is made again from the case and the seed.
-
-    Attributes:
-        expected: the outputs.
-        inner: what was computed on the way, as far as a candidate takes or gives it.
-        style: how the numbers that were fed are drawn.
-    """
-
-    case: Dims
-    seed: int
-    expected: dict[str, Any]
-    inner: dict[str, Any] = field(default_factory=dict)
-    style: Style = Style.PLAIN
-
-
-@dataclass(slots=True)
-class Original:
-    """Everything that is known of the original; the model itself, with its weights, is let go."""
-
-    path: Path
-    coarsest: DType
-    random: list[str]
-    inputs: list[InputSpec]
-    kinds: dict[str, str]
-    given: dict[str, Any]
-    frozen: frozenset[str] = frozenset()
-    fixed: Dims = field(default_factory=dict)
-    width: int = 0
-    runs: list[Run] = field(default_factory=list)
-    further: list[Run] = field(default_factory=list)
-    seconds: float = 0.0
-    notes: list[str] = field(default_factory=list)
-
-    def feed(self, case: Mapping[str, int], seed: int, style: Style = Style.PLAIN) -> dict[str, Any]:
-        """Values for all inputs."""
-        made = feed([s for s in self.inputs if s.name not in self.given], case, seed, self.width, style)
-        return {s.name: self.given[s.name] if s.name in self.given else made[s.name] for s in self.inputs}
 
 
 class Job:
@@ -104,7 +62,7 @@ class Job:
         original = self._read(path, request)
         session = self._load(path, original.random)
         original.kinds, original.frozen = session.inputs, frozenset(request.get("frozen", ()))
-        free = self._free(original, request)
+        free = settle(original, request.get("dims", {}))
         cases = request.get("cases")
         if cases is None:
             self._search(original, session, free, request, deadline)
@@ -167,7 +125,7 @@ class Job:
         known = {spec.name: spec for spec in inputs}
         for spec in inputs:
             if spec.dims is None:
-                spec.dims = _asked_shape(spec.name, request.get("dims", {}))
+                spec.dims = asked_shape(spec.name, request.get("dims", {}))
         given: dict[str, Any] = {}
         for name, file in request.get("inputs", {}).items():
             if name not in known:
@@ -185,38 +143,6 @@ class Job:
         if random:
             return Session(seeded(path, random), path.resolve().parent)
         return Session(path)
-
-    def _free(self, original: Original, request: Mapping[str, Any]) -> list[Variable]:
-        """Settle the sizes that the user gave, as numbers or by arrays; the rest is free.
-
-        Raises:
-            UsageError: a size is given that the model does not have, or two that contradict each other.
-        """
-        asked: Dims = {str(k): int(v) for k, v in request.get("dims", {}).items()}
-        fixed = original.fixed
-        known: dict[str, bool] = {}  # what can be asked for; True: the size itself, not just a place where it occurs
-        for spec in original.inputs:
-            for axis, dim in enumerate(spec.dims or ()):
-                known.setdefault(f"{spec.name}.{axis}", False)
-                known.update(dict.fromkeys(names_in(dim) if isinstance(dim, str) else (), True))
-        for name, size in asked.items():
-            if name not in known:
-                raise UsageError(f"no input has a dim {name!r}; there are {', '.join(map(repr, known)) or 'none'}")
-            if known[name]:
-                fixed[name] = size
-        for spec in original.inputs:
-            for axis, dim in enumerate(spec.dims or ()):
-                sizes = [asked[place]] if (place := f"{spec.name}.{axis}") in asked else []
-                if spec.name in original.given:
-                    sizes.append(int(original.given[spec.name].shape[axis]))
-                for size in sizes:
-                    if isinstance(dim, int) and dim != size:
-                        raise UsageError(f"input {spec.name!r}: axis {axis} is declared as {dim}, not {size}")
-                    if isinstance(dim, str) and names_in(dim) == [dim] and fixed.setdefault(dim, size) != size:
-                        raise UsageError(f"dim {dim!r} is both {fixed[dim]} and {size}")
-                    if isinstance(dim, str):
-                        _solve(dim, size, fixed)
-        return variables([s for s in original.inputs if s.name not in original.given], fixed)
 
     def _search(
         self, original: Original, session: Session, free: list[Variable], request: Mapping[str, Any], deadline: float
@@ -406,21 +332,6 @@ class Job:
             if seen.reasons:
                 found.max_abs, found.max_rel = max(found.max_abs, seen.max_abs), max(found.max_rel, seen.max_rel)
                 return
-
-
-def _asked_shape(name: str, dims: Mapping[str, int]) -> tuple[int, ...] | None:
-    """The shape that is asked for of an input of unknown rank, if all of its sizes are."""
-    sizes = list(itertools.takewhile(bool, (dims.get(f"{name}.{axis}", 0) for axis in range(len(dims)))))
-    return tuple(sizes) or None
-
-
-def _solve(dim: str, size: int, fixed: Dims) -> None:
-    """Settle the only unknown in arithmetic such as "past + 1", where one size of it is asked for."""
-    unknown = [name for name in dict.fromkeys(names_in(dim)) if name not in fixed]
-    if len(unknown) == 1:
-        found = next((n for n in range(_SEARCHED) if evaluate(dim, {**fixed, unknown[0]: n}) == size), None)
-        if found is not None:
-            fixed[unknown[0]] = found
 
 
 def _is_empty(outputs: Mapping[str, Any]) -> bool:

@@ -19,7 +19,7 @@ from .sessions import Session, seeded
 from .styles import Style
 
 if TYPE_CHECKING:
-    from .job import Original, Run
+    from .original import Original, Run
 
 FACTOR = 16.0
 """How many times further than in the few trials made here rounding may move a number."""
