@@ -43,7 +43,7 @@ class Settings:
         dataset: the list of calibration files.
         algorithm, method: of quantization.
         level: of the toolkit's own optimization.
-        bgr: calibration images are turned from RGB to BGR.
+        bgr: per input, whether calibration images are turned from RGB to BGR.
         disabled: rewrites of the toolkit that are not to be made.
     """
 
@@ -55,7 +55,7 @@ class Settings:
     algorithm: str = "normal"
     method: str = "channel"
     level: int = 3
-    bgr: bool = False
+    bgr: tuple[bool, ...] = ()
     disabled: tuple[str, ...] = ()
 
     def config(self) -> dict[str, Any]:
@@ -63,13 +63,16 @@ class Settings:
         found: dict[str, Any] = {"target_platform": self.platform.name, "optimization_level": self.level}
         if any(self.means) or any(self.stds):
             count = max(len(self.means), len(self.stds))
-            means, stds = (tuple(v) + (None,) * (count - len(v)) for v in (self.means, self.stds))
-            found["mean_values"] = [list(m or [0.0] * len(s or [0])) for m, s in zip(means, stds)]
-            found["std_values"] = [list(s or [1.0] * len(m or [0])) for m, s in zip(means, stds)]
+            means, stds = (
+                [*(v or () for v in lists), *[()] * (count - len(lists))] for lists in (self.means, self.stds)
+            )
+            # None for an input that is taken as it is: a list must be as long as there are channels.
+            found["mean_values"] = [list(m or [0.0] * len(s)) if m or s else None for m, s in zip(means, stds)]
+            found["std_values"] = [list(s or [1.0] * len(m)) if m or s else None for m, s in zip(means, stds)]
         if self.dtype == INT8:
             found |= {"quantized_dtype": "w8a8", "quantized_algorithm": self.algorithm, "quantized_method": self.method}
-            if self.bgr:
-                found["quant_img_RGB2BGR"] = [True] * max(1, len(self.means))
+            if any(self.bgr):
+                found["quant_img_RGB2BGR"] = list(self.bgr)
         if self.disabled:
             found["disable_rules"] = list(self.disabled)
         return found

@@ -51,10 +51,11 @@ def settings(given: Mapping[str, str]) -> Settings:
             if name in given:
                 raise UsageError(f"{name} is for dtype int8")
     means, stds = _lists("mean", given.get("mean")), _lists("std", given.get("std"))
-    bgr = _one_of("bgr", given.get("bgr", "false"), ("true", "false")) == "true"
+    turned = _one_of("bgr", given.get("bgr", "false"), ("true", "false")) == "true"
+    bgr = (turned,) * max(1, len(means), len(stds))
     if (source := source_of(given)) is not None:
         means, stds = _agreed("mean", means, source), _agreed("std", stds, source)
-        bgr = bgr or source.inputs[0].color == "BGR"
+        bgr = tuple(turned or one.color == "BGR" for one in source.inputs)
     disabled = tuple(name.strip() for name in given.get("disable-rules", "").split(",") if name.strip())
     return Settings(chip, dtype, means, stds, dataset, algorithm, method, int(level), bgr, disabled)
 

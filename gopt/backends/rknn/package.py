@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...errors import ModelError, UsageError
 from ...ir import Model, TensorType
 from . import sources
 from .convert import Candidate, Settings, no_kernel
@@ -66,8 +67,6 @@ def rknn_source(target: RKNN, model: Model, converted: Path) -> sources.Source:
     settings = target.settings
     chosen = target.chosen
     inputs = tuple(_described(given, settings, place, value.name) for place, value in enumerate(model.graph.inputs))
-    if given is not None:
-        _agree(given, inputs, model)
     quantization = None
     if settings.dtype == INT8:
         listed = None if settings.dataset is None else settings.dataset.name
@@ -101,20 +100,44 @@ def _described(given: sources.Source | None, settings: Settings, place: int, nam
     return sources.Input(name=name, mean=mean, std=std)
 
 
-def _agree(given: sources.Source, inputs: tuple[sources.Input, ...], model: Model) -> None:
-    """See to it that sizes in the source are those of the model."""
-    from ...errors import ModelError
+def agree(given: sources.Source | None, settings: Settings, model: Model) -> None:
+    """See to it that what is said of inputs fits the model that is converted: their order, sizes, means and deviations.
 
-    if len(given.inputs) != len(inputs):
-        raise ModelError(f"the source file describes {len(given.inputs)} inputs, the model has {len(inputs)}")
-    for said, value in zip(inputs, model.graph.inputs):
+    Raises:
+        ModelError: the source file says something else than the model.
+        UsageError: mean or std have as many values as the input has not.
+    """
+    names = [value.name for value in model.graph.inputs]
+    if given is not None:
+        said = [one.name or name for one, name in zip(given.inputs, names)]
+        if len(given.inputs) != len(names):
+            raise ModelError(
+                f"the source file describes {len(given.inputs)} inputs, the model has {len(names)}: {names}"
+            )
+        if said != names:
+            raise ModelError(f"the source file describes the inputs {said}, the model has {names}, in this order")
+    for place, value in enumerate(model.graph.inputs):
         shape = value.type.shape if isinstance(value.type, TensorType) else None
-        if said.width is None or shape is None or len(shape) != 4:
+        if shape is None:
             continue
-        wanted = (said.channels, said.height, said.width)
-        first, last = (shape[1], shape[2], shape[3]), (shape[3], shape[1], shape[2])
-        if wanted not in (first, last):
-            raise ModelError(f"the source file says that input {value.name} is {wanted}, the model has {list(shape)}")
+        if given is not None:
+            _agree(given.inputs[place], value.name, shape)
+        for what, lists in (("mean", settings.means), ("std", settings.stds)):
+            values = lists[place] if place < len(lists) else None
+            if values is not None and (len(shape) < 2 or shape[1] != len(values)):
+                raise UsageError(
+                    f"{what} has {len(values)} values for input {value.name}, which is {list(shape)}: "
+                    "the toolkit takes one per channel, and channels to be the second axis"
+                )
+
+
+def _agree(said: sources.Input, name: str, shape: tuple[object, ...]) -> None:
+    if said.width is None or len(shape) != 4:
+        return
+    wanted = (said.channels, said.height, said.width)
+    first, last = (shape[1], shape[2], shape[3]), (shape[3], shape[1], shape[2])
+    if wanted not in (first, last):
+        raise ModelError(f"the source file says that input {name} is {wanted}, the model has {list(shape)}")
 
 
 def performance(target: RKNN) -> dict[str, Any]:
@@ -168,6 +191,8 @@ def _inputs(source: sources.Source, model: Model) -> Iterator[dict[str, Any]]:
         type_ = value.type
         shape = type_.shape if isinstance(type_, TensorType) else None
         image = shape is not None and len(shape) == 4 and shape[1] in (1, 3)
+        # Rows of pixels as they are read, unless the network takes them so by itself: then as it takes them.
+        as_it_is = shape is not None and len(shape) == 4 and not image and shape[3] == said.channels
         width, height, channels = said.width, said.height, said.channels
         if image and width is None and shape is not None:
             channels, height, width = (dim if isinstance(dim, int) else None for dim in shape[1:])
@@ -181,6 +206,8 @@ def _inputs(source: sources.Source, model: Model) -> Iterator[dict[str, Any]]:
             "channels": channels,
             "color": said.color or ("GRAY" if channels == 1 else "RGB"),
             "color_known": said.color is not None,
+            "layout": "nchw" if as_it_is else "nhwc",
+            "normalized": said.mean is not None or said.std is not None,
             "preprocess": said.preprocess if said.preprocess != "none" else "resize",
             "pad_color": list(said.pad_color or ()),
         }

@@ -17,7 +17,7 @@ from .convert import Candidate, Sample, Settings, analyze, attempt, choose, no_k
 from .environment import COMMAND, Environment, find, locate
 from .legal import blockers
 from .options import OPTIONS, settings, source_of
-from .package import write_package
+from .package import agree, write_package
 from .platforms import INT8
 from .sources import Source
 
@@ -110,7 +110,8 @@ class RKNN(Target):
         Raises:
             MissingComponentError: the toolkit's environment is not there.
             ResourceError: the time was up.
-            UsageError: there is nothing to calibrate with.
+            ModelError: the source file says something else than the model.
+            UsageError: there is nothing to calibrate with, or mean and std are others than the input's channels.
         """
         self.candidates, self.chosen = [], None
         found = self.check(model)
@@ -118,6 +119,7 @@ class RKNN(Target):
             return Verdict("" if found else STATIC, STATIC, found, self._renewed(model))
         if self.settings.dtype == INT8 and self.settings.dataset is None:
             raise UsageError("dtype int8 needs a dataset: a text file that names calibration images or .npy files")
+        agree(self.source, self.settings, model)
         environment = find()
         sample = None
         if level == SIMULATED and self._sampler is not None:

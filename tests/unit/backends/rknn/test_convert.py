@@ -106,8 +106,11 @@ def test_what_the_toolkit_is_told() -> None:
     config = given.config()
     assert config["target_platform"] == "rk3566"
     assert config["optimization_level"] == 2
-    assert config["mean_values"][0] == [1, 2, 3]
-    assert config["std_values"][0] == [4, 5, 6]
+    assert config["mean_values"] == [[1, 2, 3], None]
+    assert config["std_values"] == [[4, 5, 6], None]
+    alone = settings({"mean": "/1,2", "std": "3//4,5"}).config()
+    assert alone["mean_values"] == [[0], [1, 2], [0, 0]]
+    assert alone["std_values"] == [[3], [1, 1], [4, 5]]
     assert given.build() == {"do_quantization": False}
 
 
@@ -117,6 +120,7 @@ def test_int8_names_its_calibration(tmp_path: Path) -> None:
     given = settings({"dtype": "int8", "dataset": str(listed), "quant-algorithm": "mmse", "bgr": "true"})
     assert given.config()["quantized_algorithm"] == "mmse"
     assert given.config()["quant_img_RGB2BGR"] == [True]
+    assert settings({"bgr": "true", "mean": "1/2"}).bgr == (True, True)
     assert given.build() == {"do_quantization": True, "dataset": str(listed)}
 
 

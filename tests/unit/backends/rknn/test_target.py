@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import runpy
 import sys
-import types
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from gopt import backends
@@ -17,8 +14,8 @@ from gopt.api.targets import check, make
 from gopt.backends import Blocker
 from gopt.backends.rknn import environment
 from gopt.backends.rknn.sources import read
-from gopt.backends.rknn.target import INTERFACE
-from gopt.errors import MissingComponentError, UsageError
+from gopt.backends.rknn.target import INTERFACE, RKNN
+from gopt.errors import MissingComponentError, ModelError, UsageError
 from gopt.frontends import onnx as frontend
 from gopt.frontends.text import parse
 
@@ -202,40 +199,52 @@ def test_int8_asks_for_a_dataset(tmp_path: Path, toolkit: Path) -> None:
         make(saved(tmp_path), "rknn", {"dtype": "int8"}, output=tmp_path / "out")
 
 
+TWO = HEAD + ("g (float[1,3,4,8] a, float[1,2] b) => (float[1,3,4,8] y, float[1,2] z) { y = Relu(a) z = Relu(b) }")
+
+
+def source(folder: Path, *inputs: str) -> Path:
+    place = folder / "training_source.yaml"
+    place.write_text("kind: training_source\nname: n\ninputs:\n" + "".join(f"- {{{one}}}\n" for one in inputs))
+    return place
+
+
+IMAGE = "width: 8, height: 4, channels: 3, color: BGR, mean: [1, 2, 3], std: [4, 5, 6]"
+
+
 @linux
-def test_the_script_runs_where_the_board_is_one(tmp_path: Path, toolkit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make(saved(tmp_path), "rknn", output=tmp_path / "out")
-    calls: list[str] = []
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"mean": "1,2"}, r"mean has 2 values for input a, which is \[1, 3, 4, 8\]"),
+        ({"std": "/1,2,3"}, r"std has 3 values for input b, which is \[1, 2\]"),
+    ],
+)
+def test_mean_and_std_must_fit_the_channels(
+    tmp_path: Path, toolkit: Path, options: dict[str, str], complaint: str
+) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        make(saved(tmp_path, TWO), "rknn", options, output=tmp_path / "out")
 
-    class Lite:
-        NPU_CORE_AUTO = 0
 
-        def load_rknn(self, path: str) -> int:
-            calls.append(Path(path).name)
-            return 0
+@linux
+@pytest.mark.parametrize(
+    ("inputs", "complaint"),
+    [
+        (("name: b", f"name: a, {IMAGE}"), r"describes the inputs \['b', 'a'\], the model has \['a', 'b'\]"),
+        ((f"name: a, {IMAGE}",), "describes 1 inputs, the model has 2"),
+        ((f"name: a, {IMAGE}".replace("width: 8", "width: 9"), "name: b"), r"input a is \(3, 4, 9\), the model has"),
+    ],
+)
+def test_what_the_source_says_is_checked_before_the_toolkit_starts(
+    tmp_path: Path, toolkit: Path, monkeypatch: pytest.MonkeyPatch, inputs: tuple[str, ...], complaint: str
+) -> None:
+    monkeypatch.setattr("gopt.backends.rknn.target.attempt", None)
+    with pytest.raises(ModelError, match=complaint):
+        make(saved(tmp_path, TWO), "rknn", {"source": str(source(tmp_path, *inputs))}, output=tmp_path / "out")
 
-        def init_runtime(self, core_mask: int = 0) -> int:
-            return 0
 
-        def inference(self, inputs: list[np.ndarray], data_format: list[str] | None) -> list[np.ndarray]:
-            calls.append(f"{data_format} {inputs[0].shape}")
-            return [inputs[0]]
-
-        def release(self) -> None:
-            calls.append("released")
-
-    api = types.ModuleType("rknnlite.api")
-    api.RKNNLite = Lite  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "rknnlite", types.ModuleType("rknnlite"))
-    monkeypatch.setitem(sys.modules, "rknnlite.api", api)
-    np.save(tmp_path / "x.npy", np.ones((1, 3, 4, 8), np.float32))
-    script = runpy.run_path(str(tmp_path / "out" / "npu_inference.py"))
-    assert script["main"]([str(tmp_path / "x.npy"), "--any-board"]) == 0
-    assert calls[0] == "best_fp16.rknn"
-    assert calls[-1] == "released"
-    board = tmp_path / "compatible"
-    board.write_bytes(b"radxa,rock-5b\0rockchip,rk3588\0")
-    script["check_platform"](str(board))
-    board.write_bytes(b"radxa,zero3\0rockchip,rk3566\0")
-    with pytest.raises(SystemExit, match=r"for rk3588, this board says radxa,zero3, rockchip,rk3566"):
-        script["check_platform"](str(board))
+def test_colours_are_those_of_each_input(tmp_path: Path) -> None:
+    target = backends.target("rknn", {"source": str(source(tmp_path, f"name: a, {IMAGE}", "name: b"))})
+    assert isinstance(target, RKNN)
+    assert target.settings.bgr == (True, False)
+    assert target.settings.means == ((1, 2, 3), None)
