@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from ...ir import Op, Value
 from ...rewrite import Numerics, P, RejectError, Rewriter, rule
 from ..example import example
@@ -143,4 +145,23 @@ def after_choice(rw: Rewriter, op: Op, expand: Op, x: Value, shape: Value, y: Va
         raise RejectError("a branch is more than one element")
     inner = rw.Where(x, y, z, name=op.name)
     found: Value = rw.Expand(inner, shape, name=expand.name)
+    return found
+
+
+@rule(
+    P.op("And", "Mul")("x", P.const("c", value=1)) | P.Or("x", P.const("c", value=0)),
+    example=example("(bool[N,1] x) => (bool[N,4] y) { c = Constant<value = bool[4] {1, 1, 1, 1}>() y = And(x, c) }"),
+)
+def of_neutral(rw: Rewriter, x: Value, c: Value) -> Value:
+    """And(x, [true, ...]) -> Expand(x, shape of the constant), likewise Or with false, and Mul by ones
+
+    Applies where the constant enlarges x (if it does not, the op is nothing at all): Expands mostly vanish where they
+    are used. Exact.
+    """
+    sizes = c.const.shape if c.const is not None else ()
+    if prod(sizes) <= 1:
+        raise RejectError("the constant enlarges nothing")
+    found: Value = rw.Expand(x, list(sizes), name=rw.root.name)
+    if known_shape(found) == known_shape(x):
+        raise RejectError("the constant enlarges nothing")
     return found

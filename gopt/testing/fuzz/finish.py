@@ -152,6 +152,8 @@ def _name_dims(sketch: Sketch, rng: Rng) -> dict[str, int]:
     kind = pick(rng, ["none", "none", "batch", "any", "all", "equal"])
     sizes: dict[str, int] = {}
     for value, spec in sketch.feeds.items():
+        if spec.data is not None:  # whatever a mutation declared: it is fed with this
+            value.declared = Declared(TensorType(spec.dtype, spec.shape))
         if kind == "none" or value.tensor is not None or spec.data is not None:
             continue
         dims = list[object](spec.shape)

@@ -17,7 +17,7 @@ from ..judge import Judge, difference
 from ..runner import Outputs
 from ..running import RUNNER, Crashed
 from .finish import Case
-from .original import Run, claims, exposed, lenient, run_of
+from .original import Run, claims, dooms, exposed, lenient, run_of
 from .watch import TooSlow, limit
 
 DEFAULT = "@default"
@@ -168,7 +168,7 @@ class Oracle:
                 outputs, interface = RUNNER.run(data, run.inputs)
             except Crashed as error:
                 return Failure("does not run", "", str(error), feed=run.place)
-            if outputs is None and run.empty:
+            if outputs is None and (run.empty or dooms(data)):
                 continue
             if outputs is None:
                 return Failure("does not run", "", "the runtime refuses it", feed=run.place)

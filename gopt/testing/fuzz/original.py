@@ -12,6 +12,7 @@ import numpy as np
 from ...analysis import infer
 from ...frontends.onnx import load, to_bytes
 from ...ir import Array, Model, Op, Symbol, TensorType, Value
+from ...ops import opdef
 from ...ops.symbolic import value_at
 from ..runner import Outputs
 from .finish import Case, Inputs
@@ -61,6 +62,28 @@ def claims(data: bytes, seen: Outputs, inputs: Inputs) -> str:
         if isinstance(array, np.ndarray) and value.producer is not None and (why := _wrong(value, array, sizes)):
             return f"{value.name}: {why}"
     return ""
+
+
+def dooms(data: bytes) -> bool:
+    """True if an op inside of a body contradicts its operands: whoever gets there has an error, as in the original.
+
+    What made the contradiction may be known only after a rewrite, and ONNX Runtime refuses the model as a whole then.
+    """
+    model = load(data)
+    infer(model)
+    inside = (op for graph in model.graphs() if graph.owner is not None for op in graph.ops)
+    return any(map(_contradicts, inside))
+
+
+def _contradicts(op: Op) -> bool:
+    known = opdef(op)
+    if known is None or known.infer is None or op.bodies:
+        return False
+    try:
+        known.infer(op)
+    except (ValueError, TypeError, IndexError, OverflowError, ArithmeticError):
+        return True
+    return False
 
 
 def lenient(data: bytes, seen: Outputs) -> bool:

@@ -191,7 +191,7 @@ class Sketch:
             held = None if known.tensor is None else known.tensor.numpy()
             if held is not None and held.dtype == data.dtype and np.array_equal(held, data):
                 return known
-        if not self.depth and self.chance(0.03):
+        if not self.depth and data.dtype.kind in "biuf" and self.chance(0.03):
             value = self.input(Feed(_dtype_of(data), data.shape, data=data))
             if self.chance(0.5):
                 value.tensor = ArrayTensor(data)

@@ -19,6 +19,7 @@ from gopt.testing.fuzz import Case, Oracle, draw
 from gopt.testing.fuzz.blame import blame
 from gopt.testing.fuzz.corpus import keep, read
 from gopt.testing.fuzz.kernels import OPSETS, runs
+from gopt.testing.fuzz.original import dooms
 from gopt.testing.fuzz.pipelines import plan
 from gopt.testing.fuzz.session import fuzz, settle
 from gopt.testing.fuzz.shrink import same_failure
@@ -190,3 +191,11 @@ def test_what_is_drawn_at_random_is_no_output() -> None:
     differ = random_numbers(sketch)
     assert [v for v in sketch.values if v.producer is not None] == [differ]
     assert len({op for op in sketch.graph.ops if op.op_type.startswith("Random")}) == 2
+
+
+def test_a_branch_that_nobody_can_take() -> None:
+    text = """<ir_version: 10, opset_import: ["" : 18]> m (bool c, float[3] x) => (float[3] y) <int64[2] to = {SHAPE}> {
+      y = If (c) <then_branch = p () => (float[3] u) { r = Reshape (x, to) u = Neg (x) },
+                  else_branch = q () => (float[3] v) { v = Abs (x) }> }"""
+    assert dooms(to_bytes(parse(text.replace("SHAPE", "1, 0"))))  # there is no dim to copy
+    assert not dooms(to_bytes(parse(text.replace("SHAPE", "0, 1"))))

@@ -138,3 +138,19 @@ def test_places_in_narrow_integers_may_overflow() -> None:
         "r = Range(none, k, one) c = Cast<to = 3>(r) d = Cast<to = 7>(c) t = GreaterOrEqual(d, none) y = And(t, m) }"
     )
     assert rewrite(text, "layout.decided").fired == []
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("(bool[N,1] x) => (bool y) <bool[4] c = {1, 1, 1, 1}> { y = And(c, x) }", ["Expand"]),
+        ("(bool[N,1] x) => (bool y) <bool[4] c = {0, 0, 0, 0}> { y = Or(x, c) }", ["Expand"]),
+        ("(float[N,1] x) => (float y) <float[4] c = {1, 1, 1, 1}> { y = Mul(x, c) }", ["Expand"]),
+        ("(float[N,1] x, float[N,4] z) => (float y) <float[4] c = {1, 1, 1, 1}> { e = Mul(x, c) y = Sub(z, e) }",
+         ["Sub"]),
+        ("(float[N,1] x) => (float y) <float[4] c = {1, 1, 2, 1}> { y = Mul(x, c) }", ["Mul"]),
+        ("(bool[N,1] x) => (bool y) <bool[4] c = {1, 1, 1, 1}> { y = Or(x, c) }", ["Or"]),
+    ],
+)  # fmt: skip
+def test_neutral_constants_that_enlarge(text: str, left: list[str]) -> None:
+    assert rewrite(text, "layout.expand").ops == left
