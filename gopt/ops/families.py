@@ -13,6 +13,7 @@ FAMILIES = (
     "conv",
     "elementwise",
     "gather",
+    "interpolation",
     "logic",
     "loss",
     "matmul",

@@ -1,4 +1,4 @@
-"""Resize and Upsample: shape rules, and the kernel of nearest-neighbour enlargement by whole factors."""
+"""Resize and Upsample: shape rules."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..ir import Array, Dim, Op, Shape, Symbol, TensorType, Type, Value
+from ..ir import Dim, Op, Shape, Symbol, TensorType, Type, Value
 from .contents import dims, entries, length
-from .evaluate import Call, NoKernel
-from .registry import kernel, shape_rule
+from .registry import shape_rule
 from .shapes import axis_of, fresh, tensor, typed
 from .sizes import derive, product
 from .view import attribute, operands
@@ -101,27 +100,3 @@ def _kept_ratio(shape: Shape, axes: Sequence[int], sizes: Sequence[Dim | None], 
             if exact.denominator != 2:  # halves are rounded as the runtime's arithmetic has it
                 result[axis] = round(exact)
     return tuple(result)
-
-
-@kernel("Resize")
-def _resize_kernel(call: Call) -> Array:
-    data, scales, sizes = call[0], call.get(2), call.ints(3)
-    axes = call.attribute("axes")
-    axes = range(data.ndim) if axes is None else [axis_of(a, data.ndim) for a in axes]
-    if call.attribute("mode") != "nearest" or call.attribute("antialias") or call.op.opset < 11:
-        raise NoKernel("interpolation is left to the runtime")
-    mode = call.attribute("coordinate_transformation_mode"), call.attribute("nearest_mode")
-    if mode not in (("asymmetric", "floor"), ("half_pixel", "round_prefer_floor"), ("half_pixel", "round_prefer_ceil")):
-        raise NoKernel("coordinates are left to the runtime")
-    for place, axis in enumerate(axes):
-        if sizes:
-            factor = Fraction(sizes[place], data.shape[axis])
-        elif scales is not None and scales.size == len(axes):
-            factor = Fraction(scales.reshape(-1)[place].item())
-        else:
-            raise NoKernel("neither scales nor sizes")
-        if factor.denominator != 1:
-            raise NoKernel("a scale that is not whole")
-        # Enlarged by a whole factor, each pixel is repeated in all of these modes.
-        data = np.repeat(data, factor.numerator, axis)
-    return data

@@ -97,7 +97,53 @@ def test_enlarging_by_whole_factors() -> None:
     ):
         assert np.array_equal(compute(make("Resize", x, None, floats(1, 1, 2, 3), **attrs)), expected)
         assert np.array_equal(compute(make("Resize", x, None, None, ints(1, 1, 4, 6), **attrs)), expected)
-    for attrs in ({"mode": "linear"}, {"coordinate_transformation_mode": "align_corners"}, {"antialias": 1}):
+    for attrs in ({"mode": "linear", "antialias": 1}, {"coordinate_transformation_mode": "half_pixel_symmetric"}):
         with pytest.raises(ops.NoKernel):
-            results(make("Resize", x, None, floats(1, 1, 2, 3), **attrs))
+            results(make("Resize", x, None, floats(1, 1, 1.5, 3), **attrs))
     assert types(make("Resize", ..., None, floats(1, 2))) == [None]
+
+
+def by_the_runtime(x: np.ndarray[Any, Any], sizes: tuple[int, ...], attrs: dict[str, Any]) -> np.ndarray[Any, Any]:
+    node = helper.make_node("Resize", ["x", "", "", "s"], ["y"], **attrs)
+    info = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [node],
+        "g",
+        [info("x", 1, x.shape)],
+        [info("y", 1, None)],
+        [onnx.numpy_helper.from_array(np.array(sizes, np.int64), "s")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    found: np.ndarray[Any, Any] = session.run(None, {"x": x})[0]
+    return found
+
+
+@pytest.mark.parametrize("coordinates", ["half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners"])
+@pytest.mark.parametrize("sizes", [(5, 9), (2, 3), (1, 1), (14, 6), (7, 4)])
+def test_interpolation(coordinates: str, sizes: tuple[int, int]) -> None:
+    x = np.random.default_rng(0).standard_normal((1, 2, 7, 4)).astype(np.float32)
+    modes: tuple[dict[str, Any], ...] = (
+        {"mode": "linear"},
+        {"mode": "cubic"},
+        {"mode": "cubic", "cubic_coeff_a": -0.5, "exclude_outside": 1},
+        {"mode": "nearest", "nearest_mode": "floor"},
+        {"mode": "nearest", "nearest_mode": "ceil"},
+        {"mode": "nearest", "nearest_mode": "round_prefer_floor"},
+        {"mode": "nearest", "nearest_mode": "round_prefer_ceil"},
+    )
+    for mode in modes:
+        attrs = {**mode, "coordinate_transformation_mode": coordinates}
+        try:
+            found = compute(make("Resize", x, None, None, ints(1, 2, *sizes), **attrs))
+        except ops.NoKernel:
+            assert attrs["mode"] == "nearest"
+            continue
+        assert np.allclose(found, by_the_runtime(x, (1, 2, *sizes), attrs), atol=1e-5), attrs
+
+
+def test_the_nearest_of_two_that_are_as_near_is_left_to_the_runtime() -> None:
+    attrs = {"coordinate_transformation_mode": "align_corners", "nearest_mode": "floor"}
+    x = np.arange(4, dtype=np.float32)
+    with pytest.raises(ops.NoKernel):
+        results(make("Resize", x, None, None, ints(38), **attrs))
