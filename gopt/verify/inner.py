@@ -19,6 +19,7 @@ class Inside:
     """A model file that is loaded with other outputs than it declares.
 
     Attributes:
+        model: the protobuf model.
         values: names of what the nodes of the main graph compute, and of initializers.
     """
 
@@ -26,17 +27,12 @@ class Inside:
         import onnx
 
         self._folder = path.resolve().parent
-        self._model: Any = (
+        self.model: Any = (
             onnx.ModelProto.FromString(seeded(path, random)) if random else onnx.load(path, load_external_data=False)
         )
-        graph = self._model.graph
+        graph = self.model.graph
         self.values = dict.fromkeys(name for node in graph.node for name in node.output if name)
         self.values.update(dict.fromkeys(tensor.name for tensor in graph.initializer))
-
-    @property
-    def nodes(self) -> Sequence[Any]:
-        """The nodes of the main graph."""
-        return list(self._model.graph.node)
 
     def session(self, outputs: Iterable[str]) -> Session:
         """The model with these outputs only; their types are for ONNX Runtime to find.
@@ -44,11 +40,11 @@ class Inside:
         Raises:
             Exception: whatever ONNX Runtime complains of.
         """
-        graph = self._model.graph
+        graph = self.model.graph
         del graph.output[:]
         for name in outputs:
             graph.output.add().name = name
-        return Session(self._model.SerializeToString(), self._folder)
+        return Session(self.model.SerializeToString(), self._folder)
 
     def shapes(self, names: Sequence[str]) -> tuple[Session, list[str]]:
         """The model with the shapes of tensors as outputs, and these outputs' names in the same order.
@@ -56,7 +52,7 @@ class Inside:
         Raises:
             Exception: whatever ONNX Runtime complains of.
         """
-        graph = self._model.graph
+        graph = self.model.graph
         count = len(graph.node)
         taken = set(self.values) | {value.name for value in graph.input}
         made = []

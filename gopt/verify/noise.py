@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..ir import Array, DType, dtype_of
+from ..ir import Array, dtype_of
 from .compare import Comparer, Comparison, Suspect, parts_of
 from .inner import Inside
 from .sessions import Session, seeded
+from .stirring import STEPS, stirred
 from .styles import Style
 
 if TYPE_CHECKING:
@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 
 FACTOR = 16.0
 """How many times further than in the few trials made here rounding may move a number."""
-_STEPS = {DType.DOUBLE: 2.0**-52, DType.FLOAT: 2.0**-23, DType.FLOAT16: 2.0**-10, DType.BFLOAT16: 2.0**-7}
 _TRIALS = 2
-_LARGEST = 1 << 28
-"""Bytes of weights that are still moved."""
 
 
 @dataclass(slots=True)
@@ -113,12 +110,12 @@ class Noise:
         return found
 
     def _others(self, run: Run, moving: bool) -> Iterator[dict[str, Any]]:
-        """Outputs of trials: the model as the runtime rewrites it, inputs or weights a rounding error away."""
+        """Outputs of trials: the model as the runtime rewrites it, inputs or all results a rounding error away."""
         feed = self.original.feed(run.case, run.seed, run.style)
         trials: list[tuple[str, Mapping[str, Any]]] = [("rewritten", feed)]
         if moving:
             trials += [("as written", moved) for k in range(_TRIALS) if (moved := _moved(feed, k)) is not feed]
-            trials += [("with other weights", feed)]
+            trials += [("stirred", feed)]
         for how, values in trials:
             session = self._session(how)
             try:
@@ -137,17 +134,19 @@ class Noise:
 
     def _load(self, how: str) -> Session:
         path, random = self.original.path, self.original.random
-        weights = _weights(path) if how == "with other weights" else {}
-        source: Path | bytes = seeded(path, random) if random else path
-        folder = path.resolve().parent if random else None
-        return Session(source, folder, optimized=how == "rewritten", weights=_moved(weights, _TRIALS))
+        folder = path.resolve().parent
+        if how == "stirred":
+            return Session(stirred(Inside(path, random).model, path), folder)
+        if random:
+            return Session(seeded(path, random), folder, optimized=how == "rewritten")
+        return Session(path, optimized=how == "rewritten")
 
     def _meets_special(self, run: Run) -> bool:
         """True if NaN or an infinity occurs on the way: most rewrites promise nothing then."""
         if id(run) not in self._special:
             try:
                 inside = Inside(self.original.path, self.original.random)
-                made = {n for node in inside.nodes for n in node.output if n}
+                made = {n for node in inside.model.graph.node for n in node.output if n}
                 values = inside.session(made).run(self.original.feed(run.case, run.seed, run.style), self.seconds)
                 self._special[id(run)] = not finite(values)
             except Exception:  # it does not run with all these outputs
@@ -161,27 +160,12 @@ def finite(values: Mapping[str, Any]) -> bool:
     return all(bool(np.isfinite(a.astype(np.float64)).all()) for a in arrays if dtype_of(a).is_float)
 
 
-def _weights(path: Path) -> dict[str, Array]:
-    """Floats among the initializers.
-
-    Raises:
-        MemoryError: there are too many.
-    """
-    import onnx
-
-    model = onnx.load(path)
-    tensors = [t for t in model.graph.initializer if t.data_type in _STEPS]
-    if sum(t.ByteSize() for t in tensors) > _LARGEST:
-        raise MemoryError
-    return {t.name: onnx.numpy_helper.to_array(t) for t in tensors}
-
-
 def _moved(values: Mapping[str, Any], trial: int) -> Mapping[str, Any]:
     """The same with each float a rounding error away; itself if there are no floats."""
     rng = np.random.default_rng([trial, 7])
     made, any_moved = dict(values), False
     for name, value in values.items():
-        step = _STEPS.get(dtype_of(value)) if isinstance(value, np.ndarray) and not value.dtype.hasobject else None
+        step = STEPS.get(dtype_of(value)) if isinstance(value, np.ndarray) and not value.dtype.hasobject else None
         if step is not None:
             factor: Array = 1 + step * rng.choice([-1.0, 1.0], value.shape)
             made[name] = np.asarray((value.astype(np.float64) * factor).astype(value.dtype))

@@ -46,21 +46,8 @@ class Session:
         outputs: names and types of the outputs.
     """
 
-    def __init__(
-        self,
-        model: Path | bytes,
-        folder: Path | None = None,
-        optimized: bool = False,
-        weights: Mapping[str, Array] | None = None,
-    ) -> None:
-        """Load a model.
-
-        Args:
-            model: the file, or its bytes.
-            folder: where its external data lie, if it is given as bytes.
-            optimized: let the runtime rewrite it.
-            weights: in place of initializers.
-        """
+    def __init__(self, model: Path | bytes, folder: Path | None = None, optimized: bool = False) -> None:
+        """Load a file, or bytes whose external data lie in a folder; `optimized`: let the runtime rewrite it."""
         import onnxruntime as ort
 
         self._ort = ort
@@ -75,10 +62,7 @@ class Session:
         # only constants were folded would not be bit-equal to itself.
         if not optimized:
             options.add_session_config_entry("session.disable_prepacking", "1")
-        self._weights = {n: ort.OrtValue.ortvalue_from_numpy(w) for n, w in (weights or {}).items()}
-        for name, value in self._weights.items():
-            options.add_initializer(name, value)
-        if folder is not None:
+        if folder is not None:  # of the external data of a model that is given as bytes
             options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
         source = model if isinstance(model, bytes) else str(model)
         self._session = ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
