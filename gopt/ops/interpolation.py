@@ -69,6 +69,8 @@ def _coordinates(call: Call, axis: _Axis, real: Callable[[float], np.floating], 
     before, after, scale = axis
     mode = call.attribute("coordinate_transformation_mode")
     if mode == "align_corners":
+        if before * scale != after:  # onnx's reference counts with the fraction that the scale gives, runtimes do not
+            raise NoKernel("corners of a size that is not whole are left to the runtime")
         step = real(before - 1) / real(max(after - 1, 1))
         places = np.arange(after).astype(type(step))
         exact: Array = places * step if multiply else places * real(before - 1) / real(max(after - 1, 1))
