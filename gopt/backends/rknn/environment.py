@@ -137,7 +137,8 @@ def setup(python: str | None = None, torch: Torch = "none", *, renew: bool = Fal
     _refuse_system()
     place = folder()
     found = locate()
-    if found is not None and not renew and found.info.get("torch") == torch:
+    # One with PyTorch is complete, too, where none is asked for.
+    if found is not None and not renew and torch in (found.info.get("torch"), "none"):
         tell(f"{place}: complete, nothing to do")
         return found
     chosen = interpreter(python)
@@ -183,7 +184,10 @@ def _install(place: Path, alternatives: Sequence[Sequence[str]], what: str) -> N
         if done.returncode == 0:
             return
         said = said or _last_line(done.stderr)
-    raise ResourceError(f"{what}: pip failed: {said}; {COMMAND} tries again from here")
+    about = ""
+    if any(word.startswith("torch==") for group in alternatives for word in group) and TORCH_INDEX not in os.environ:
+        about = f"; set {TORCH_INDEX} to an index that has wheels of PyTorch without CUDA, or say --torch default"
+    raise ResourceError(f"{what}: pip failed: {said}; {COMMAND} tries again from here{about}")
 
 
 def _run(command: Sequence[str], what: str) -> None:
@@ -310,5 +314,8 @@ def _inside(found: Environment) -> Iterator[Finding]:
     for name in ("rknn-toolkit2", "numpy", "onnx", "protobuf", "onnxruntime"):
         version = versions.get(name)
         yield Finding(name, version is not None, version or "not installed", "" if version else f"{COMMAND} --renew")
-    torch = versions.get("torch")
-    yield Finding("torch", True, torch or "none; quantization by `gdq` needs it")
+    torch, asked = versions.get("torch"), found.info.get("torch", "none")
+    if torch is None and asked != "none":
+        yield Finding("torch", False, f"not installed, though setup was asked for {asked}", f"{COMMAND} --renew")
+    else:
+        yield Finding("torch", True, torch or "none: quantization by `gdq` needs it (--torch cpu), nothing else does")

@@ -108,7 +108,7 @@ class RKNN(Target):
         """Convert the model, and the one that it came from; keep the better; run the simulator.
 
         Raises:
-            MissingComponentError: the toolkit's environment is not there.
+            MissingComponentError: the toolkit's environment is not there, or lacks PyTorch for gdq.
             ResourceError: the time was up.
             ModelError: the source file says something else than the model.
             UsageError: there is nothing to calibrate with, or mean and std are others than the input's channels.
@@ -121,6 +121,8 @@ class RKNN(Target):
             raise UsageError("dtype int8 needs a dataset: a text file that names calibration images or .npy files")
         agree(self.source, self.settings, model)
         environment = find()
+        if self.settings.algorithm == "gdq" and environment.info.get("torch") == "none":
+            raise MissingComponentError(f"quantization by gdq needs PyTorch in the environment: {COMMAND} --torch cpu")
         sample = None
         if level == SIMULATED and self._sampler is not None:
             known = self._sampler(sizes(model))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -71,6 +72,10 @@ def test_another_torch_is_installed_on_top(place: Path, pip: list[list[str]]) ->
     pip.clear()
     setup(torch="cpu", tell=lambda _: None)
     assert any(group[0].startswith("torch==") for group in pip)
+    pip.clear()
+    setup(torch="none", tell=lambda _: None)
+    assert pip == []
+    assert json.loads((place / "gopt-rknn.json").read_text())["torch"] == "cpu"
 
 
 def test_what_does_not_start_is_not_complete(
@@ -127,3 +132,87 @@ def test_an_environment_without_its_python_is_none(place: Path) -> None:
     (place / "gopt-rknn.json").write_text("{}")
     assert locate() is None
     assert Environment(place).toolkit == environment.TOOLKIT
+
+
+class Pip:
+    """Takes the place of `subprocess.run`: notes commands, and refuses those that hold a word."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, refuses: str = "") -> None:
+        self.commands: list[list[str]] = []
+        self.refuses = refuses
+        monkeypatch.setattr(environment.subprocess, "run", self)
+
+    def __call__(self, command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
+        self.commands.append(command)
+        refused = bool(self.refuses) and any(self.refuses in word for word in command)
+        said = "ERROR: No matching distribution found for torch==2.13.0+cpu\n" if refused else ""
+        return subprocess.CompletedProcess(command, int(refused), "", said)
+
+
+INDEX = "https://wheels.example/cpu"
+
+
+@pytest.mark.parametrize(
+    ("torch", "index", "asked"),
+    [
+        ("none", "", []),
+        ("cpu", "", ["torch==2.13.0+cpu", "setuptools<80"]),
+        ("default", "", ["torch", "setuptools<80"]),
+        ("default", INDEX, ["torch", "setuptools<80"]),
+    ],
+)
+def test_what_pip_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, torch: environment.Torch, index: str, asked: list[str]
+) -> None:
+    monkeypatch.setenv(environment.TORCH_INDEX, index) if index else monkeypatch.delenv(environment.TORCH_INDEX, False)
+    pip = Pip(monkeypatch)
+    for what, groups in environment._steps(torch):
+        environment._install(tmp_path, groups, what)
+    head = [str(tmp_path / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
+    assert all(command[:5] == head for command in pip.commands)
+    first, *middle, last = [command[5:] for command in pip.commands]
+    assert first == list(environment.PACKAGES)
+    assert last == ["--no-deps", f"rknn-toolkit2=={environment.TOOLKIT}"]
+    assert middle == ([asked] if asked else [])
+
+
+def test_pytorch_without_cuda_comes_from_the_index_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(environment.TORCH_INDEX, INDEX)
+    _, (what, groups), _ = environment._steps("cpu")
+    pip = Pip(monkeypatch)
+    environment._install(tmp_path, groups, what)
+    assert len(pip.commands) == 1  # pip's own index has it
+    pip = Pip(monkeypatch, refuses="torch==")
+    with pytest.raises(ResourceError, match="No matching distribution"):
+        environment._install(tmp_path, groups, what)
+    assert [command[5:7] for command in pip.commands][1] == ["--extra-index-url", INDEX]
+
+
+def test_where_there_is_no_pytorch_without_cuda_the_variable_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(environment.TORCH_INDEX, False)
+    _, (what, groups), _ = environment._steps("cpu")
+    Pip(monkeypatch, refuses="torch==")
+    with pytest.raises(ResourceError, match=r"set GOPT_TORCH_INDEX to an index .* or say --torch default"):
+        environment._install(tmp_path, groups, what)
+
+
+@pytest.mark.parametrize(
+    ("asked", "version", "ok", "said"),
+    [
+        ("none", None, True, "quantization by `gdq` needs it"),
+        ("cpu", None, False, "though setup was asked for cpu"),
+        ("cpu", "2.13.0+cpu", True, "2.13.0+cpu"),
+    ],
+)
+def test_what_the_doctor_says_of_pytorch(
+    place: Path, monkeypatch: pytest.MonkeyPatch, asked: str, version: str | None, ok: bool, said: str
+) -> None:
+    fake.environment(place)
+    (place / "gopt-rknn.json").write_text(json.dumps({"toolkit": environment.TOOLKIT, "torch": asked}))
+    monkeypatch.setattr("gopt.backends.rknn.child.probe", lambda made: {"torch": version})
+    (found,) = [finding for finding in doctor() if finding.what == "torch"]
+    assert (found.ok, said in found.found) == (ok, True)

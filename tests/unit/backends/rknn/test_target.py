@@ -212,6 +212,14 @@ IMAGE = "width: 8, height: 4, channels: 3, color: BGR, mean: [1, 2, 3], std: [4,
 
 
 @linux
+def test_what_needs_pytorch_says_so_before_it_starts(tmp_path: Path, toolkit: Path) -> None:
+    (tmp_path / "dataset.txt").write_text("a.npy\n")
+    options = {"dtype": "int8", "dataset": str(tmp_path / "dataset.txt"), "quant-algorithm": "gdq"}
+    with pytest.raises(MissingComponentError, match="gopt rknn setup --torch cpu"):
+        make(saved(tmp_path), "rknn", options, output=tmp_path / "out")
+
+
+@linux
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
