@@ -30,6 +30,7 @@ MODULES = (
     "spread",
     "factors",
     "siblings",
+    "rotary",
     "attention",
     "directions",
     "branches",
