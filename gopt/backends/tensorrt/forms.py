@@ -62,10 +62,11 @@ def _if(op: Op) -> Iterator[Blocker]:
     branches = op.bodies
     if len(branches) != 2:
         return
-    loops = [inner for branch in branches for graph in branch.walk() for inner in graph.ops if inner.op_type in _LOOPS]
-    if loops:
-        reason = f"{loops[0].label} is a loop inside of a branch"
-        yield _form(op, reason, "", f"decide the branch: {_freezing(condition)}")
+    for inner in (inner for branch in branches for graph in branch.walk() for inner in graph.ops):
+        if why := _unbuilt(inner):
+            remedy = "lower.recurrent" if inner.op_type in _RECURRENT else ""
+            yield _form(op, why, remedy, f"decide the branch: {_freezing(condition)}")
+            break
     for place, (a, b) in enumerate(zip(branches[0].outputs, branches[1].outputs)):
         ta, tb = _type(a), _type(b)
         if ta is None or tb is None or ta.rank is None or tb.rank is None or ta.rank == tb.rank:
@@ -74,7 +75,32 @@ def _if(op: Op) -> Iterator[Blocker]:
         yield _form(op, reason, "lower.branches", f"decide the branch: {_freezing(condition)}")
 
 
-_LOOPS = frozenset(("GRU", "LSTM", "Loop", "RNN", "Scan"))
+def undecided(model: Model) -> str:
+    """What may help where the builder fails on a model with branches: both are built for the same sizes; "" if none."""
+    for graph in model.graphs():
+        for op in graph.ops:
+            condition = op.input(0) if op.op_type == "If" and not op.domain else None
+            if condition is not None and condition.const is None:
+                return f"decide the branches, which are built for the same sizes: {_freezing(condition)}"
+    return ""
+
+
+_RECURRENT = frozenset(("GRU", "LSTM", "RNN"))
+
+
+def _unbuilt(op: Op) -> str:
+    """Why the builder fails on a loop in a branch: a sequence that it gives and nobody takes; "" if it does not."""
+    if op.domain or op.op_type not in (*_RECURRENT, "Loop"):
+        return ""
+    if op.op_type in _RECURRENT:
+        sequences = [op.output(0)]
+    else:
+        kept = len(op.inputs) - 2
+        stacked = len(op.bodies[0].outputs) - 1 - kept if op.bodies else 0
+        sequences = [op.output(kept + k) for k in range(stacked)]
+    if all(v is not None and v.is_needed for v in sequences):
+        return ""
+    return f"{op.label} in a branch gives a sequence that is not used"
 
 
 def _freezing(condition: Value | None) -> str:

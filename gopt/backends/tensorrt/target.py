@@ -15,7 +15,7 @@ from ..support import Support, read_table
 from . import builder, emit
 from .builder import Builder, Stage
 from .emit import Flavor
-from .forms import examine, narrowed
+from .forms import examine, narrowed, undecided
 from .nms import Tail, append_plugin, find_tail
 from .places import Places
 from .profiles import Profile, derive, input_shapes, parse_spans
@@ -137,7 +137,10 @@ class TensorRT(Target):
                     profile, stages = other, again
             if level == "built" and stages[-1].ok:
                 self._built = profile
-            return self._verdict(found, level, stages, asked, profile, Places(model, path))
+            verdict = self._verdict(found, level, stages, asked, profile, Places(model, path))
+            advice = "" if verdict.ok else undecided(model)
+            verdict.blockers = [b if b.hint or b.remedy else replace(b, hint=advice) for b in verdict.blockers]
+            return verdict
 
     def _ask(self, asked: Builder, path: Path, level: str, profile: Profile, deadline: float) -> list[Stage]:
         left = max(1.0, deadline - time.monotonic())

@@ -8,6 +8,7 @@ MODULES = (
     "branches",
     "contrib",
     "loops",
+    "recurrent",
     "ranks",
     "norm",
     "dft",

@@ -114,3 +114,13 @@ def test_a_level_that_is_not_there_is_demanded(tmp_path: Path, monkeypatch: pyte
     assert check(path, "trt-rtx").missing.startswith("pip install tensorrt-rtx")
     with pytest.raises(MissingComponentError, match="pip install tensorrt-rtx"):
         check(path, "trt-rtx", level="built")
+
+
+def test_a_layer_whose_states_alone_are_used_in_a_branch(tmp_path: Path) -> None:
+    text = """(bool c, float[4,1,3] x, float[1,8,3] w, float[1,8,2] r, float[1,1,2] e) => (float[1,1,2] y)
+    { y = If(c) <then_branch = a () => (float[1,1,2] p) { z, p = LSTM<hidden_size = 2>(x, w, r) },
+      else_branch = b () => (float[1,1,2] q) { q = Neg(e) }> }"""
+    path = saved(tmp_path / "m.onnx", text)
+    assert [b.remedy for b in check(path, "trt-rtx").blockers if b.op_type == "If"] == ["lower.recurrent"]
+    made = make(path, "trt-rtx", output=tmp_path / "out")
+    assert (made.verdict.level, made.verdict.blockers) == ("built", [])

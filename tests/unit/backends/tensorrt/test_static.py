@@ -74,14 +74,32 @@ def test_targets_differ() -> None:
 
 
 def test_a_loop_inside_of_a_branch_is_decided_by_an_input() -> None:
-    signature = "(int64 i, bool c, float[2] s) => (bool d, float[2] t)"
-    body = f'o = Loop(n, "", x) <body = l {signature} {{ d = Identity(c) t = Neg(s) }}>'
+    signature = "(int64 i, bool c, float[2] s) => (bool d, float[2] t, float[2] u)"
+    body = f'o, unused = Loop(n, "", x) <body = l {signature} {{ d = Identity(c) t = Neg(s) u = Abs(s) }}>'
     text = f"""(int64 sr, int64 n, float[2] x) => (float[2] y) <int64 rate = {{16000}}>
     {{ c = Equal(sr, rate)
     y = If(c) <then_branch = a () => (float[2] o) {{ {body} }},
       else_branch = b () => (float[2] p) {{ p = Neg(x) }}> }}"""
     found = [b for b in target("trt10").check(model(text)) if b.op_type == "If"]
     assert ["--freeze sr=16000" in b.hint for b in found] == [True]
+    assert "gives a sequence that is not used" in found[0].reason
+    kept = (
+        text.replace(signature, signature.replace(", float[2] u", ""))
+        .replace("o, unused", "o")
+        .replace("u = Abs(s)", "")
+    )
+    assert target("trt10").check(model(kept)) == []
+
+
+@pytest.mark.parametrize(("results", "expected"), [("o", []), ("z, h", ["lower.recurrent"])])
+def test_a_layer_inside_of_a_branch(results: str, expected: list[str]) -> None:
+    inner = "o" if results == "o" else "h"
+    text = f"""(bool c, float[4,1,3] x, float[1,8,3] w, float[1,8,2] r, float[k,l,m] e) => (float y)
+    {{ y = If(c) <then_branch = a () => (float p)
+      {{ {results} = LSTM<hidden_size = 2>(x, w, r) p = ReduceSum({inner}) }},
+      else_branch = b () => (float q) {{ q = ReduceSum(e) }}> }}"""
+    found = [b.remedy for b in target("trt10").check(model(text)) if "sequence" in b.reason]
+    assert found == expected
 
 
 def test_branches_of_different_ranks() -> None:
