@@ -26,7 +26,7 @@ def layer(
         return rewrite(f"{head} {{ {inner} o = Neg(u) }}", "lower.recurrent")
     text = f"""{head} {{ o = If(c) <then_branch = a () => ({state} u) {{ {inner} }},
     else_branch = b () => ({state} v) {{ v = Neg(e) }}> }}"""
-    return rewrite(text, "lower.recurrent", sizes={"c": np.array(True)})
+    return rewrite(text, "lower.recurrent", sizes={"c": np.array(True)}, runs=steps != "0")
 
 
 @pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
