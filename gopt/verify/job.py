@@ -85,7 +85,8 @@ class Job:
         self._note(original, free, found)
         self._run_further(original, session, free, found, request)
         self.original = original
-        self._noise = Noise(original, max(1.0, 10 * original.seconds))
+        trying = {"event": "trying", "dims": {}, "further": True}
+        self._noise = Noise(original, max(1.0, 10 * original.seconds), lambda: self.report(trying))
         return {
             "cases": found,
             "width": original.width,
@@ -243,6 +244,7 @@ class Job:
         runs = 0
         assert self._noise is not None
         self._noise.forgiving, self._noise.doubtful = bool(request.get("forgiving")), False
+        self._noise.trusting = bool(request.get("trusting"))
         try:
             session = self._session(Path(request["model"]), original.random)
         except Exception as error:
@@ -261,7 +263,8 @@ class Job:
             while batches is None and found.equal and runs < len(original.runs):
                 self._compare(original.runs[runs], references[runs], session, comparer, request["seconds"], found)
                 runs += 1
-            if batches is None and not renewed and found.equal:
+            # A type that is coarser on purpose cannot hold all numbers of other kinds.
+            if batches is None and not renewed and not request.get("coarsest") and found.equal:
                 self._compare_further(original, session, comparer, request["seconds"], found)
         return {
             "equal": found.equal,

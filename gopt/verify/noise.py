@@ -5,7 +5,7 @@ Asked only where outputs differ by more than rounding mostly makes, or on inputs
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 FACTOR = 16.0
 """How many times further than in the few trials made here rounding may move a number."""
 _TRIALS = 2
+_LONG = 3.0
+_LARGE = 1 << 29
+"""Seconds of a run, and bytes of a file, from which on nothing is tried."""
 
 
 @dataclass(slots=True)
@@ -59,29 +62,37 @@ class Noise:
     Attributes:
         original: the model.
         seconds: time for one run.
+        told: is told that trials begin, in case that the process does not survive them.
+        trusting: nothing is tried; whatever may be rounding is.
         forgiving: ties may break either way.
         doubtful: what was confirmed last is so only if ties may not.
     """
 
     original: Original
     seconds: float
+    told: Callable[[], None]
+    trusting: bool = False
     forgiving: bool = False
     doubtful: bool = False
     _known: dict[tuple[int, bool], Moved] = field(default_factory=dict)
     _special: dict[int, bool] = field(default_factory=dict)
-    _sessions: dict[str, Session | None] = field(default_factory=dict)
 
     def confirmed(self, run: Run, found: Comparison) -> list[str]:
         """What is to be said of the suspects of a run that rounding does not explain."""
         self.doubtful = False
-        if not found.suspects:
+        if not found.suspects or self.trusting or self._is_large():
             return []
+        self.told()
         tied = run.style is Style.STEPS
         reasons = self._unexplained(run, found, moving=not tied or self.forgiving)
         if reasons and run.style is not Style.PLAIN and self._meets_special(run):
             return []
         self.doubtful = bool(reasons) and tied and not self._unexplained(run, found, moving=True)
         return reasons
+
+    def _is_large(self) -> bool:
+        """True if trials would take much time or memory."""
+        return self.original.seconds > _LONG or self.original.path.stat().st_size > _LARGE
 
     def _unexplained(self, run: Run, found: Comparison, moving: bool) -> list[str]:
         moved = self._moved(run, moving)
@@ -112,25 +123,18 @@ class Noise:
     def _others(self, run: Run, moving: bool) -> Iterator[dict[str, Any]]:
         """Outputs of trials: the model as the runtime rewrites it, inputs or all results a rounding error away."""
         feed = self.original.feed(run.case, run.seed, run.style)
-        trials: list[tuple[str, Mapping[str, Any]]] = [("rewritten", feed)]
+        trials: dict[str, list[Mapping[str, Any]]] = {"rewritten": [feed]}
         if moving:
-            trials += [("as written", moved) for k in range(_TRIALS) if (moved := _moved(feed, k)) is not feed]
-            trials += [("stirred", feed)]
-        for how, values in trials:
-            session = self._session(how)
+            trials["as written"] = [moved for k in range(_TRIALS) if (moved := _moved(feed, k)) is not feed]
+            trials["stirred"] = [feed]
+        for how, feeds in trials.items():
             try:
-                if session is not None:
+                session = self._load(how) if feeds else None
+                for values in feeds:
+                    assert session is not None
                     yield session.run(values, self.seconds)
             except Exception:  # the runtime's own rewriting may fail; then it says nothing
                 continue
-
-    def _session(self, how: str) -> Session | None:
-        if how not in self._sessions:
-            try:
-                self._sessions[how] = self._load(how)
-            except Exception:  # as above
-                self._sessions[how] = None
-        return self._sessions[how]
 
     def _load(self, how: str) -> Session:
         path, random = self.original.path, self.original.random

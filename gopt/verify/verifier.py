@@ -63,7 +63,7 @@ class Verifier:
         self._prepared: dict[str, Any] | None = None
         self._unverified = ""
         self._closed = False
-        self._forgiving = False
+        self._forgiving = self._trusting = False
         self._arrays = {name: loaded(name, value) for name, value in (inputs or {}).items()}
         if seeds < 1 or any(int(size) < 1 for size in (dims or {}).values()):
             raise UsageError("sizes of dims and the number of seeds are at least 1")
@@ -163,26 +163,19 @@ class Verifier:
         allowed = max(_LEAST, 10 * self._prepared["run_seconds"])
         patience = self.limits.timeout + _GRACE + allowed * max(self._request["seeds"], len(self._prepared["cases"]))
         patience += self.limits.timeout if rebatch else 0.0
-        self._child.send(
-            {
-                "do": "check",
-                "model": str(Path(candidate).resolve()),
-                "exact": exact,
-                "extra": extra,
-                "rebatch": dict(rebatch) if rebatch else None,
-                "coarsest": coarsest,
-                "new_interface": self._new_interface,
-                "forgiving": self._forgiving,
-                "seconds": allowed,
-                "tolerance": [self.tolerance.rtol, self.tolerance.atol] if self.tolerance else None,
-            }
-        )
-        try:
-            answer = self._child.receive(patience)
-        except ChildError as error:
-            result = self._after_crash(error)
-        else:
-            result = self._verification(answer)
+        request = {
+            "do": "check",
+            "model": str(Path(candidate).resolve()),
+            "exact": exact,
+            "extra": extra,
+            "rebatch": dict(rebatch) if rebatch else None,
+            "coarsest": coarsest,
+            "new_interface": self._new_interface,
+            "forgiving": self._forgiving,
+            "seconds": allowed,
+            "tolerance": [self.tolerance.rtol, self.tolerance.atol] if self.tolerance else None,
+        }
+        result = self._asked(request, patience)
         return _timed(result, time.monotonic() - started, ready.cases)
 
     def forgive(self) -> None:
@@ -268,6 +261,19 @@ class Verifier:
         if answer.get("kind") == "internal":
             raise GoptError(f"the verifying process failed: {message}")
         return message
+
+    def _asked(self, request: dict[str, Any], patience: float) -> Verification:
+        """The child's answer about a candidate, or what its end says."""
+        for trusting in (self._trusting, True):
+            self._child.send({**request, "trusting": trusting})
+            try:
+                return self._verification(self._child.receive(patience))
+            except ChildError as error:
+                result = self._after_crash(error)
+                if not error.further or self._trusting or self._prepared is None:
+                    break
+                self._trusting = True  # it was the original, on which something was tried
+        return result
 
     def _after_crash(self, error: ChildError) -> Verification:
         """The candidate ended the child: a new child runs the original again, for the next question."""

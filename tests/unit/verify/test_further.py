@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 
-from gopt.verify import Comparer, Comparison, Delivered, Status, Verification, repair
+from gopt.verify import Comparer, Comparison, Delivered, Status, Verification, Verifier, repair
 from gopt.verify.flow import Facts
 from gopt.verify.inputs import feed, specs
 from gopt.verify.job import Job
@@ -232,13 +233,41 @@ def test_numbers_that_met_an_infinity_are_excused(save: Any) -> None:
     proto = onnx.load(path)
     original = Original(path, Comparer().coarsest, [], specs(proto, Facts(proto)), {}, {})
     zeros = Run({}, 101, {"y": np.zeros(3, np.float32)}, style=Style.STEPS)
-    noise = Noise(original, 5.0)
+    noise = Noise(original, 5.0, lambda: None)
     found = Comparison()
     Comparer(lenient=True).outputs(zeros.expected, {"y": np.ones(3, np.float32)}, found)
     assert found.suspects
     feeds = original.feed({}, 101, Style.STEPS)
     assert (feeds["x"] <= 0).any()
     assert noise.confirmed(zeros, found) == []
+
+
+DYING = """
+import json, os, sys
+for line in sys.stdin:
+    request = json.loads(line)
+    if request["do"] == "check" and not request["trusting"]:
+        print(json.dumps({"event": "trying", "dims": {}, "further": True}), flush=True)
+        os.abort()
+    answer = {"cases": [{}], "width": 0, "further": [], "run_seconds": 0.1, "notes": []}
+    answer |= {"equal": True, "max_abs": 0.0, "max_rel": 0.0, "reason": "", "runs": 1}
+    print(json.dumps({"event": "answer", "ok": True, **answer}), flush=True)
+"""
+
+
+def test_a_process_that_does_not_survive_the_trials_is_no_fault_of_the_candidate(save: Any) -> None:
+    path = save(CLIP)
+    with Verifier.start(path, command=(sys.executable, "-c", DYING)) as verifier:
+        assert verifier.check(path).ok
+
+
+DYING_EARLY = DYING.replace('request["do"] == "check" and not request["trusting"]', 'request.get("further") is True')
+
+
+def test_a_process_that_does_not_survive_further_runs_goes_without(save: Any) -> None:
+    path = save(CLIP)
+    with Verifier.start(path, command=(sys.executable, "-c", DYING_EARLY)) as verifier:
+        assert verifier.check(path).ok
 
 
 # -- repair ------------------------------------------------------------------------------------------------------------
