@@ -14,6 +14,7 @@ from ...ops import evaluate, is_bound, is_random, opdef, output_bytes, work
 from ...rewrite import Context, Numerics
 from ..base import Pass, option, register
 from ._numerics import numerics_of
+from ._partial import Partial, partial_of
 
 
 @register
@@ -26,8 +27,9 @@ class Constants(Pass):
     (which `clean` bypasses) and ops that quantize or dequantize, for a constant of floats in place of a quantized
     weight would lose the quantization. Size of the result and work are estimated before anything is computed; what
     would enlarge the model's constants beyond the run's limit stays. Cases in which runtimes differ (an overflowing
-    division, a NaN cast to an integer) stay too. Exact where every float operation is a correctly rounded one, or none;
-    but for the sign of zero exact for Max, Clip, Relu and their like; rounding for Exp, Mean, MatMul and theirs.
+    division, a NaN cast to an integer) stay too, but what takes none of the elements in which they do is folded. Exact
+    where every float operation is a correctly rounded one, or none; but for the sign of zero exact for Max, Clip, Relu
+    and their like; rounding for Exp, Mean, MatMul and theirs.
     """
 
     numerics = Numerics.ROUNDING
@@ -49,17 +51,21 @@ class _Folder:
         self.ctx = ctx
         self.calls = {(f.domain, f.name) for f in model.functions.values()}
         self.left = max_work
+        self.partial: dict[Value, Partial] = {}
 
     def graph(self, graph: Graph) -> None:
         for op in graph.ops:
             for value in op.inputs:
                 if value is None or value.role is Role.CONST:
                     continue
-                if value.role is not Role.CAPTURE or value.const is None:
+                if value not in self.partial and (value.role is not Role.CAPTURE or value.const is None):
                     break
             else:
                 if op.inputs and op.graph is graph and self._may_fold(op):
-                    why = self._fold(op)
+                    in_part = any(value in self.partial for value in op.inputs)
+                    why = "" if in_part else self._fold(op)
+                    if in_part or (why and op.op_type == "Cast"):
+                        why = self._fold_in_part(op)
                     if why:
                         self.ctx.ledger.reject(self.rule, op, why)
 
@@ -88,6 +94,25 @@ class _Folder:
         if mapping is None:
             return "the result is not what the operator's clause says"
         return "" if self.ctx.replace(self.rule, mapping, numerics=numerics) else self.ctx.why
+
+    def _fold_in_part(self, op: Op) -> str:
+        """Fold an op some elements of whose operands are undefined, or make a note of what its result is."""
+        if self.ctx.exact:
+            return "it is not exact"
+        cost = self._cost(op)
+        if isinstance(cost, str):
+            return cost
+        self.left -= cost
+        found = partial_of(op, self.partial)
+        if found is None:
+            return "runtimes differ in some elements"
+        if found.undefined.any():
+            self.partial[op.result] = found
+            return "runtimes differ in some elements, which may be taken by nobody"
+        mapping = _constants(op, (found.array,))
+        if mapping is None:
+            return "the result is not what the operator's clause says"
+        return "" if self.ctx.replace(self.rule, mapping, numerics=Numerics.ROUNDING) else self.ctx.why
 
     def _cost(self, op: Op) -> int | str:
         """Elementary operations that evaluating the op takes; a reason if it is not to be evaluated."""

@@ -320,3 +320,42 @@ def test_a_reshaped_weight_takes_no_memory() -> None:
     tensor = graph.outputs[0].const
     assert tensor is not None
     assert np.shares_memory(tensor.numpy(), array)
+
+
+# -- elements that nobody takes ----------------------------------------------------------------------------------------
+
+BUCKETS = (
+    "(int64[4] x) => (int64[4] y) <int64[4] n = {0, 9, 70, 2}, int64 few = {8}, float eight = {8}, int64 most = {15}> "
+    "{ f = Cast<to = 1>(n) q = Div(f, eight) l = Log(q) s = Mul(l, eight) i = Cast<to = 7>(s) j = Add(i, few) "
+    "k = Min(j, most) c = Less(n, few) w = Where(c, n, k) y = Add(x, w) }"
+)
+
+
+def test_an_undefined_element_that_is_not_taken_hinders_nothing() -> None:
+    """Buckets of relative positions: log(0) as an integer is whatever the processor makes of it."""
+    done = rewrite(BUCKETS, "fold")
+    assert done.ops == ["Add"]
+
+
+@pytest.mark.parametrize("few", ["0", "-1"])
+def test_an_undefined_element_that_is_taken_hinders(few: str) -> None:
+    done = rewrite(BUCKETS.replace("int64 few = {8}", f"int64 few = {{{few}}}"), "fold", runs=False)
+    assert "Where" in done.ops
+    assert "runtimes differ in some elements, which may be taken by nobody" in done.reasons
+
+
+def test_an_operand_with_undefined_elements_is_no_omitted_one() -> None:
+    text = (
+        "(int64[2] x) => (int64[2] y) <float[1] n = {1e30}, int64[2] k = {1, 2}> "
+        "{ i = Cast<to = 7>(n) s = Squeeze(i) w = Clip(k, s) y = Add(x, w) }"
+    )
+    assert "Clip" in rewrite(text, "fold", runs=False).ops
+
+
+def test_undefined_elements_are_followed_through_moves() -> None:
+    text = (
+        "(int64[2] x) => (int64[2] y) <float[4] n = {1e30, 3, -1e30, 7}, int64[2] s = {2, 2}, int64[1] one = {1}, "
+        "int64[1] two = {2}> { i = Cast<to = 7>(n) r = Reshape(i, s) t = Transpose(r) p = Slice(t, one, two) "
+        "y = Add(x, p) }"
+    )
+    assert rewrite(text, "fold").ops == ["Add"]
