@@ -7,7 +7,7 @@ shape of each input ("Working with Dynamic Shapes" of the TensorRT documentation
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...errors import UsageError
@@ -72,21 +72,13 @@ def derive(
 
     Args:
         model: its inputs' declared types count.
-        given: sizes that were asked for.
+        given: sizes that were asked for; those of dims that the model has not do not count.
         seen: sizes at which the model is known to run, the usual ones first.
         widen: let a dim that ran at several sizes become as large as its name and place suggest.
         held: what inputs that hold sizes held when it ran, the usual first.
-
-    Raises:
-        UsageError: a symbol that was given sizes does not occur.
     """
-    variables = list(dict.fromkeys(name for value, axis, dim in _open(model) for name in _names(value, axis, dim)))
+    variables = _variables(model)
     elements = {input_: _elements(input_, count) for input_, count in sizing_inputs(model).items()}
-    whole = [name for names in elements.values() for name in names]
-    known = [*variables, *elements, *whole]
-    if unknown := [name for name in given if name not in known]:
-        there = ", ".join(dict.fromkeys([*variables, *whole])) or "none"
-        raise UsageError(f"--profile: the model has no dynamic dim {unknown[0]!r}; it has {there}")
     symbols: dict[str, Span] = {}
     guessed = []
     for name in variables:
@@ -126,6 +118,18 @@ _ANY: Span = (1, 16, 64)
 """What an input that holds a size may hold, if nothing is known of it."""
 
 
+def examine_names(model: Model, given: Iterable[str]) -> None:
+    """See to it that a model has all dims that are named.
+
+    Raises:
+        UsageError: one does not occur.
+    """
+    elements = {input_: _elements(input_, count) for input_, count in sizing_inputs(model).items()}
+    there = [*_variables(model), *(name for names in elements.values() for name in names)]
+    if unknown := [name for name in given if name not in there and name not in elements]:
+        raise UsageError(f"--profile: the model has no dynamic dim {unknown[0]!r}; it has {', '.join(there) or 'none'}")
+
+
 def input_shapes(model: Model, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
     """The shapes of all inputs at sizes of the dims; usual ones where there are none."""
     shapes = {value.name: t.shape for value in model.graph.inputs if (t := declared(value)) is not None}
@@ -134,8 +138,7 @@ def input_shapes(model: Model, sizes: Mapping[str, int]) -> dict[str, tuple[int,
         name: fixed[name] for name, shape in shapes.items() if shape is not None and len(fixed[name]) == len(shape)
     }
     spans = {name: (size, size, size) for name, size in sizes.items()}
-    known = {name for value, axis, dim in _open(model) for name in _names(value, axis, dim)}
-    profile = derive(model, {name: span for name, span in spans.items() if name in known})
+    profile = derive(model, spans)
     return found | {name: usual for name, (_, usual, _) in profile.shapes.items()}
 
 
@@ -177,6 +180,10 @@ def _open(model: Model) -> Iterator[tuple[Value, int, Symbol]]:
         for axis, dim in enumerate((type_.shape if type_ is not None else None) or ()):
             if isinstance(dim, Symbol) or dim < 0:
                 yield value, axis, dim if isinstance(dim, Symbol) else Symbol()
+
+
+def _variables(model: Model) -> list[str]:
+    return list(dict.fromkeys(name for value, axis, dim in _open(model) for name in _names(value, axis, dim)))
 
 
 def _names(value: Value, axis: int, dim: Symbol) -> list[str]:

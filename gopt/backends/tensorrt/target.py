@@ -18,9 +18,11 @@ from .emit import Flavor
 from .forms import examine, narrowed, undecided
 from .nms import Tail, append_plugin, find_tail
 from .places import Places
-from .profiles import Profile, derive, input_shapes, parse_spans
+from .profiles import Profile, derive, examine_names, input_shapes, parse_spans
 from .sizing import sizing_inputs
 
+_MEANT = "lower.quantized.runtime,lower.quantized.dynamic:to=float,lower.quantized.lstm,"
+"""What computes the floats that were meant before a model was quantized."""
 CAPABILITIES = ("SM75", "SM80", "SM86", "SM89", "SM120")
 
 
@@ -66,12 +68,11 @@ class TensorRT(Target):
 
     def pipeline(self) -> str:
         """The preset, with what was quantized in floats before if that is asked for."""
-        first = "@default,lower.quantized.dynamic:to=float,lower.quantized.lstm," if self.approximates else ""
-        return f"{first}@{self.preset}"
+        return f"@default,{_MEANT}@{self.preset}" if self.approximates else f"@{self.preset}"
 
     def fallbacks(self) -> tuple[str, ...]:
         """Only what legality asks for: now and then the builder takes a model as it was, but not a smaller one."""
-        first = "lower.quantized.dynamic:to=float,lower.quantized.lstm," if self.approximates else ""
+        first = _MEANT if self.approximates else ""
         return (f"{first}inline,lower", f"{first}lower")
 
     def check(self, model: Model) -> list[Blocker]:
@@ -102,7 +103,12 @@ class TensorRT(Target):
         return found
 
     def meet(self, path: Path, model: Model, sampler: Sampler) -> None:
-        """Keep what tells how the model runs: inputs may hold sizes."""
+        """Keep what tells how the model runs: inputs may hold sizes.
+
+        Raises:
+            UsageError: the profile names a dim that the model has not.
+        """
+        examine_names(model, self.spans)
         self._model, self._sampler = model, sampler
 
     def cut(self, model: Model) -> Cut | None:

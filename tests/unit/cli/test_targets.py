@@ -87,3 +87,22 @@ def test_a_file_that_is_no_model(cli: Cli, tmp_path: Path) -> None:
     path.write_bytes(b"no model at all")
     for command in ("check", "reduce", "run"):
         assert cli(command, "--target", "tensorrt", path).status == 3
+
+
+def test_a_level_that_cannot_be_tried_is_an_error_only_where_it_is_asked_for(
+    cli: Cli, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOPT_TENSORRT_PYTHON", "/there/is/none")
+    for arguments in (("check",), ("run",), ("reduce", "-o", model.with_name("r.onnx"))):
+        done = cli(*arguments, "--target", "tensorrt", "--level", "built", model)
+        assert (done.status, "pip install tensorrt-rtx" in done.err) == (7, True)
+    assert not model.with_name("model.trt10").exists()
+    assert "pip install tensorrt-rtx" in cli("run", "--target", "tensorrt", model).out
+
+
+@pytest.mark.parametrize("text", ["q=1", "N=", "N=4:2:1", "N=0"])
+def test_profiles_that_are_wrong(cli: Cli, model: Path, text: str) -> None:
+    for command in ("check", "run"):
+        done = cli(command, "--target", "tensorrt", "--level", "static", "--profile", text, model)
+        assert (done.status, done.err.startswith("gopt: error: --profile:")) == (2, True)
+        assert "Traceback" not in done.err

@@ -18,7 +18,7 @@ from gopt.backends.support import read_table
 from gopt.backends.tensorrt import emit
 from gopt.backends.tensorrt.nms import find_tail
 from gopt.backends.tensorrt.places import Places
-from gopt.backends.tensorrt.profiles import Profile, derive, parse_spans
+from gopt.backends.tensorrt.profiles import Profile, derive, examine_names, parse_spans
 from gopt.backends.tensorrt.target import TensorRT, TensorRT10, TensorRT11, TensorRTRTX
 from gopt.errors import UsageError
 from gopt.frontends.onnx import load
@@ -194,7 +194,14 @@ def test_malformed_profiles(text: str) -> None:
 
 def test_a_profile_for_no_dim() -> None:
     with pytest.raises(UsageError, match=r"no dynamic dim 'n'; it has batch, H, x\.3"):
-        derive(model(DYNAMIC), parse_spans(["n=1"]))
+        examine_names(model(DYNAMIC), parse_spans(["n=1"]))
+
+
+def test_a_profile_for_a_dim_that_went() -> None:
+    """A dim may be fixed on the way; what was asked for it is no error then."""
+    assert derive(
+        model("(float[2,n] x) => (float y) { y = Relu(x) }"), parse_spans(["n=1:2:3", "batch=1:4:16"])
+    ).shapes == {"x": ((2, 1), (2, 2), (2, 3))}
 
 
 @pytest.mark.parametrize("given", [{"capability": "SM1"}, {"quantized": "no"}, {"nms": "no"}, {"colour": "red"}])
