@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .ir import Model as Model
     from .ir import TensorType as TensorType
     from .ops import shape_rule as shape_rule
+    from .passes.base import OpPass as OpPass
     from .passes.base import Pass as Pass
     from .passes.base import option as option
     from .passes.base import register as register
@@ -44,6 +45,7 @@ _HOMES = {
     "GoptError": "errors",
     "Model": "ir",
     "Numerics": "rewrite",
+    "OpPass": "passes.base",
     "P": "rewrite",
     "Pass": "passes.base",
     "Result": "api",

@@ -14,8 +14,9 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 from ..errors import UsageError
-from ..ir import Array, Model
-from ..rewrite.ledger import Numerics
+from ..ir import Array, Model, Op, Value
+from ..ops import NotAvailable
+from ..rewrite import Numerics, Reject, RejectError, Rewriter
 from .options import check_fields, format_options
 
 if TYPE_CHECKING:
@@ -81,7 +82,34 @@ class Pass(ABC):
         return "" if _is_generated(cls) else inspect.getdoc(cls) or ""
 
 
-_TAKEN = frozenset(n for n in dir(Pass) if not n.startswith("__"))
+class OpPass(Pass):
+    """A pass that looks at each op of the types in `needs`, and may replace more than a rule can: values elsewhere."""
+
+    @abstractmethod
+    def at(self, rw: Rewriter, op: Op) -> dict[Value, Value] | Reject:
+        """What takes the place of which values, because of this op; `rw.reject(reason)` for nothing.
+
+        Raises:
+            RejectError, NotAvailable: nothing does; it is noted in the ledger, too.
+        """
+
+    def run(self, model: Model, ctx: Context) -> None:
+        """Look at each op."""
+        for graph in tuple(model.graphs()):
+            for op in graph.ops:
+                if op.op_type in self.needs and not op.domain and op.graph is graph:
+                    rw = Rewriter(graph, op)
+                    try:
+                        mapping = self.at(rw, op)
+                    except (NotAvailable, RejectError) as why:
+                        mapping = Reject(str(why))
+                    if isinstance(mapping, Reject):
+                        ctx.ledger.reject(self.name, op, mapping.reason)
+                    else:
+                        ctx.replace(self.name, mapping, rw.staged, numerics=self.numerics)
+
+
+_TAKEN = frozenset(n for n in dir(OpPass) if not n.startswith("__"))
 P_ = TypeVar("P_", bound=type[Pass])
 
 

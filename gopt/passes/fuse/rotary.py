@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ... import ops
-from ...ir import Array, Graph, Model, Op, Value
-from ...rewrite import Context, Numerics, RejectError, Rewriter
-from ..base import Pass, register
+from ...ir import Array, Op, Value
+from ...rewrite import Numerics, RejectError, Rewriter
+from ..base import OpPass, register
 from ._affine import shape_of
 
 _ANGLES_TAKEN_BY = ("Cos", "Sin")
@@ -18,7 +18,7 @@ _ANGLES_TAKEN_BY = ("Cos", "Sin")
 
 @register
 @dataclass(frozen=True)
-class Rotary(Pass):
+class Rotary(OpPass):
     """Concat(-b, a) * Sin(t * c) -> Concat(b, a) * Sin(t * c'), where c' has the sign of c changed in the first half
 
     Each query and key of each layer negates half of its elements; the sine that all of them take can do that once, for
@@ -29,15 +29,16 @@ class Rotary(Pass):
     numerics = Numerics.ROUNDING
     needs = ("Sin",)
 
-    def run(self, model: Model, ctx: Context) -> None:
-        """Look at each sine."""
-        for graph in tuple(model.graphs()):
-            for op in graph.ops:
-                if op.op_type == "Sin" and not op.domain and op.graph is graph:
-                    try:
-                        _Rotations(graph, op).commit(ctx, self.name)
-                    except RejectError as why:
-                        ctx.ledger.reject(self.name, op, str(why))
+    def at(self, rw: Rewriter, sine: Op) -> dict[Value, Value]:
+        """The angles with other signs, and the rotated values without negations."""
+        parts = _parts(sine)
+        if len({(part.signs, part.axis) for part in parts}) != 1:
+            raise RejectError("the sine is not multiplied by rotated values, or by various ones")
+        found = _angles(rw, sine, parts[0])
+        for part in parts:
+            joined = rw.Concat(*part.operands, axis=ops.attribute(part.concat, "axis"), name=part.concat.name)
+            found[part.concat.result] = joined
+        return found
 
 
 @dataclass(frozen=True)
@@ -57,59 +58,44 @@ class _Part:
     axis: int
 
 
-class _Rotations:
-    """A sine, and all that it is multiplied by."""
+def _parts(sine: Op) -> list[_Part]:
+    """What a sine is multiplied by.
 
-    def __init__(self, graph: Graph, sine: Op) -> None:
-        """Find out what takes the sine.
+    Raises:
+        RejectError: something else takes it.
+    """
+    if sine.result.is_output:
+        raise RejectError("the sine is an output")
+    found: dict[Op, _Part] = {}
+    for use in sine.result.uses:
+        if use.op.op_type != "Mul" or use.op.domain or not isinstance(use.slot, int):
+            raise RejectError("something else takes the sine")
+        other = use.op.inputs[1 - use.slot]
+        if other is None or other.is_output or not other.has_one_use:
+            raise RejectError("what the sine is multiplied by is used elsewhere")
+        part = _rotated(other)
+        found[part.concat] = part
+    return list(found.values())
 
-        Raises:
-            RejectError: something else takes it, or its angles.
-        """
-        self.graph, self.sine = graph, sine
-        self.angles = sine.inputs[0].producer if sine.inputs[0] is not None else None
-        self.parts = self._parts()
-        if len({(part.signs, part.axis) for part in self.parts}) != 1:
-            raise RejectError("the sine is not multiplied by rotated values, or by various ones")
 
-    def _parts(self) -> list[_Part]:
-        if self.sine.result.is_output:
-            raise RejectError("the sine is an output")
-        found: dict[Op, _Part] = {}
-        for use in self.sine.result.uses:
-            if use.op.op_type != "Mul" or use.op.domain or not isinstance(use.slot, int):
-                raise RejectError("something else takes the sine")
-            other = use.op.inputs[1 - use.slot]
-            if other is None or other.is_output or not other.has_one_use:
-                raise RejectError("what the sine is multiplied by is used elsewhere")
-            part = _rotated(other)
-            found[part.concat] = part
-        return list(found.values())
+def _angles(rw: Rewriter, sine: Op, part: _Part) -> dict[Value, Value]:
+    """The angles with the signs of the rotated values.
 
-    def commit(self, ctx: Context, name: str) -> None:
-        """Change the sign in the angles, and leave out the negations.
-
-        Raises:
-            RejectError: the angles are no products with a constant that has a place for each sign.
-        """
-        part, angles = self.parts[0], self.angles
-        if angles is None or angles.op_type != "Mul" or angles.domain or angles.result.is_output:
-            raise RejectError("the angles are no product")
-        if any(use.op.op_type not in _ANGLES_TAKEN_BY or use.op.domain for use in angles.result.uses):
-            raise RejectError("the angles are used elsewhere")
-        slot = next((k for k, v in enumerate(angles.inputs) if v is not None and v.const is not None), None)
-        constant = None if slot is None else angles.inputs[slot]
-        if slot is None or constant is None or constant.const is None:
-            raise RejectError("no factor of the angles is constant")
-        rw = Rewriter(self.graph, self.sine)
-        numbers = constant.const.numpy()
-        changed = rw.const(_with_signs(numbers, part), name=constant.name)
-        operands = [changed if k == slot else v for k, v in enumerate(angles.inputs)]
-        mapping = {angles.result: rw.Mul(*operands, name=angles.name)}
-        for found in self.parts:
-            joined = rw.Concat(*found.operands, axis=ops.attribute(found.concat, "axis"), name=found.concat.name)
-            mapping[found.concat.result] = joined
-        ctx.replace(name, mapping, rw.staged, numerics=Numerics.ROUNDING)
+    Raises:
+        RejectError: they are used elsewhere, or no products with a constant that has a place for each sign.
+    """
+    angles = sine.inputs[0].producer if sine.inputs[0] is not None else None
+    if angles is None or angles.op_type != "Mul" or angles.domain or angles.result.is_output:
+        raise RejectError("the angles are no product")
+    if any(use.op.op_type not in _ANGLES_TAKEN_BY or use.op.domain for use in angles.result.uses):
+        raise RejectError("the angles are used elsewhere")
+    slot = next((k for k, v in enumerate(angles.inputs) if v is not None and v.const is not None), None)
+    constant = None if slot is None else angles.inputs[slot]
+    if slot is None or constant is None:
+        raise RejectError("no factor of the angles is constant")
+    changed = rw.const(_with_signs(rw.array(constant), part), name=constant.name)
+    operands = [changed if k == slot else v for k, v in enumerate(angles.inputs)]
+    return {angles.result: rw.Mul(*operands, name=angles.name)}
 
 
 def _rotated(value: Value) -> _Part:

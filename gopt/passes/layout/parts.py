@@ -9,14 +9,14 @@ from math import prod
 from ...ir import Graph, Model, Op, Shape, Value
 from ...ops import NotAvailable
 from ...rewrite import Context, RejectError, Rewriter
-from ..base import Pass, register
+from ..base import OpPass, Pass, register
 from ._orders.perms import Perm, perm_of, without
 from ._shapes import RESHAPES, axis_of, infers, is_private, known_shape, reshaped
 
 
 @register
 @dataclass(frozen=True)
-class Reshaped(Pass):
+class Reshaped(OpPass):
     """Reshape(Split(x)[i]) -> Split(Reshape(x))[i], where that is so for all parts
 
     Applies to Reshape and its like if each part that is used is used by one of these alone, and the axis along which
@@ -25,16 +25,9 @@ class Reshaped(Pass):
 
     needs = ("Split",)
 
-    def run(self, model: Model, ctx: Context) -> None:
-        """Look at each Split."""
-        for graph in tuple(model.graphs()):
-            for op in graph.ops:
-                if op.op_type == "Split" and op.graph is graph and not op.domain:
-                    try:
-                        rw = Rewriter(graph, op)
-                        ctx.replace(self.name, _reshape_first(rw, op), rw.staged)
-                    except (NotAvailable, RejectError) as why:
-                        ctx.ledger.reject(self.name, op, str(why))
+    def at(self, rw: Rewriter, split: Op) -> dict[Value, Value]:
+        """What the Reshapes give."""
+        return _reshape_first(rw, split)
 
 
 @register

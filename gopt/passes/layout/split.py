@@ -9,7 +9,7 @@ import numpy as np
 
 from ...ir import Graph, Model, Op, Value
 from ...rewrite import Context, P, RejectError, Rewriter, rule
-from ..base import Pass, register
+from ..base import OpPass, Pass, register
 from ..example import example
 from ._shapes import RESHAPES, axis_of, is_squeeze, known_shape
 from ._slices import Piece, make_slice, piece_of, split_sizes
@@ -36,7 +36,7 @@ def of_concat(rw: Rewriter, split: Op, concat: Op, xs: tuple[Value, ...]) -> tup
 
 @register
 @dataclass(frozen=True)
-class OnePart(Pass):
+class OnePart(OpPass):
     """Split(x), of which one part is used -> Slice(x)
 
     Applies to parts of known sizes. Exact.
@@ -44,17 +44,8 @@ class OnePart(Pass):
 
     needs = ("Split",)
 
-    def run(self, model: Model, ctx: Context) -> None:
-        """Look at each Split."""
-        for graph in model.graphs():
-            for op in graph.ops:
-                if op.op_type == "Split" and not op.domain and op.graph is graph:
-                    try:
-                        self._slice(graph, op, ctx)
-                    except RejectError as why:
-                        ctx.ledger.reject(self.name, op, str(why))
-
-    def _slice(self, graph: Graph, split: Op, ctx: Context) -> None:
+    def at(self, rw: Rewriter, split: Op) -> dict[Value, Value]:
+        """The part that is used."""
         used = [k for k, v in enumerate(split.outputs) if v is not None and v.is_needed]
         x = split.inputs[0]
         if len(used) != 1 or x is None:
@@ -63,17 +54,14 @@ class OnePart(Pass):
         part = split.outputs[used[0]]
         assert part is not None
         if len(sizes) == 1:
-            ctx.replace(self.name, {part: x})
-            return
+            return {part: x}
         start = sum(sizes[: used[0]])
-        rw = Rewriter(graph, split)
-        new = make_slice(rw, x, {axis: (start, start + sizes[used[0]], 1)}, split.name)
-        ctx.replace(self.name, {part: new}, rw.staged)
+        return {part: make_slice(rw, x, {axis: (start, start + sizes[used[0]], 1)}, split.name)}
 
 
 @register
 @dataclass(frozen=True)
-class Unbind(Pass):
+class Unbind(OpPass):
     """Squeeze(Split(x)[i]) for all parts -> Gather(x, i)
 
     Applies to a Split into single elements, all of whose parts are used by nothing but Squeezes of that axis (or
@@ -82,17 +70,8 @@ class Unbind(Pass):
 
     needs = ("Split",)
 
-    def run(self, model: Model, ctx: Context) -> None:
-        """Look at each Split."""
-        for graph in model.graphs():
-            for op in graph.ops:
-                if op.op_type == "Split" and not op.domain and op.graph is graph:
-                    try:
-                        self._unbind(graph, op, ctx)
-                    except RejectError as why:
-                        ctx.ledger.reject(self.name, op, str(why))
-
-    def _unbind(self, graph: Graph, split: Op, ctx: Context) -> None:
+    def at(self, rw: Rewriter, split: Op) -> dict[Value, Value]:
+        """What the Squeezes give."""
         x = split.inputs[0]
         shape, axis = known_shape(x), axis_of(split, x)
         if any(size != 1 for size in split_sizes(split)):
@@ -111,10 +90,10 @@ class Unbind(Pass):
                 ):
                     raise RejectError("a part is used by something else than a Squeeze")
                 squeezed[use.op.result] = place
-        if squeezed:
-            rw = Rewriter(graph, split)
-            made = {k: rw.Gather(x, rw.const(np.int64(k), name="index"), axis=axis) for k in squeezed.values()}
-            ctx.replace(self.name, {value: made[k] for value, k in squeezed.items()}, rw.staged)
+        if not squeezed:
+            raise RejectError("no part is used")
+        made = {k: rw.Gather(x, rw.const(np.int64(k), name="index"), axis=axis) for k in squeezed.values()}
+        return {value: made[k] for value, k in squeezed.items()}
 
 
 @register

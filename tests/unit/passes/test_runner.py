@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from gopt.errors import GraphError, ModelError, PassError, ResourceError, RewriteLoopError, VerificationError
+from gopt.frontends.text import parse
 from gopt.ir import ArrayTensor, Attr, Declared, DType, Graph, Model, Op, Role, TensorType, Value
 from gopt.passes import (
     CompareEach,
@@ -24,8 +25,9 @@ from gopt.passes import (
     VerifyEach,
     run_pipeline,
 )
+from gopt.passes.base import OpPass
 from gopt.passes.pipeline import Pipeline, Repeated, Selected
-from gopt.rewrite import Context, Entry, Ledger, P, Rewriter, Rule, rule
+from gopt.rewrite import Context, Entry, Ledger, P, Reject, RejectError, Rewriter, Rule, rule
 
 
 def chain(*op_types: str) -> Model:
@@ -365,3 +367,31 @@ def _leaf(outer: Graph) -> Graph:
     assert value.role is Role.CONST
     body.set_output(0, value)
     return body
+
+
+def test_a_pass_over_single_ops_says_what_it_leaves_and_why() -> None:
+    @dataclass(frozen=True)
+    class Positive(OpPass):
+        """Neg(Neg(x)) -> x"""
+
+        needs = ("Neg",)
+
+        def at(self, rw: Rewriter, op: Op) -> dict[Value, Value] | Reject:
+            inner = op.inputs[0].producer if op.inputs[0] is not None else None
+            if inner is None:
+                return rw.reject("it is the first")
+            if inner.op_type != "Neg":
+                raise RejectError("nothing is negated twice")
+            assert inner.inputs[0] is not None
+            return {op.result: inner.inputs[0]}
+
+    Positive.name = "test.positive"
+    model = parse(
+        '<ir_version: 8, opset_import: ["": 17]> g (float[2] x) => (float[2] y) '
+        "{ a = Neg(x) b = Abs(a) c = Neg(b) d = Neg(c) y = Relu(d) }"
+    )
+    ctx = Context(model, Ledger(keep_rejections=True))
+    Positive().run(model, ctx)
+    assert [op.op_type for op in model.graph.ops] == ["Neg", "Abs", "Relu"]
+    assert [e.rule for e in ctx.ledger.entries] == ["test.positive"]
+    assert [r.reason for r in ctx.ledger.rejections] == ["it is the first", "nothing is negated twice"]
