@@ -6,4 +6,4 @@ makes of them. Element types for which ONNX Runtime has no kernel are left alone
 
 from __future__ import annotations
 
-MODULES = ("hard", "sigmoid", "gelu", "soft", "rectifier", "absolute")
+MODULES = ("hard", "sigmoid", "gelu", "cubic", "soft", "rectifier", "absolute")
