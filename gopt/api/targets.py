@@ -198,7 +198,7 @@ def _introduce(target: Target, source: Path, original: Model, inputs: Mapping[st
     for member in as_pipeline(passes).members:
         if isinstance(member, Pass):
             given |= member.pins(original).values
-    target.meet(source, original, lambda sizes: reference(source, sizes, given))
+    target.meet(source, original, lambda sizes, data=None: reference(source, sizes, {**(data or {}), **given}))
 
 
 def cases_of(model: Model, path: Path) -> tuple[Mapping[str, int], ...]:

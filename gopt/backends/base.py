@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from ..errors import UsageError
 from ..ir import Array, Model, Op
 
-Sampler = Callable[[Mapping[str, tuple[int, ...]]], "tuple[dict[str, Array], dict[str, Array]] | None"]
+
+class Sampler(Protocol):
+    """Learns what the model that a person gave computes."""
+
+    def __call__(
+        self, sizes: Mapping[str, tuple[int, ...]], data: Mapping[str, Array] | None = None, /
+    ) -> tuple[dict[str, Array], dict[str, Array]] | None:
+        """Inputs by name and what it computes from them; None if it does not run on them.
+
+        Args:
+            sizes: of its inputs by name.
+            data: for inputs that are not to be random, unless the person gave others.
+        """
+
+
 STATIC = "static"
 """The lowest level of every target: only gopt's own table was asked."""
 

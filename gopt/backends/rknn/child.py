@@ -152,6 +152,27 @@ def probe(environment: Environment, *, timeout: float = 120.0) -> dict[str, str 
     return found
 
 
+def read_images(
+    environment: Environment, wanted: Sequence[tuple[Path, tuple[int, ...], bool]], *, timeout: float = 60.0
+) -> list[Array]:
+    """Pictures as the toolkit reads them for calibration: sizes changed to those of the input, NCHW, 0 to 255.
+
+    Args:
+        environment: the toolkit's; its image library reads them.
+        wanted: files, the shape [N,C,H,W] that each is to have, and whether blue comes first.
+        timeout: seconds.
+
+    Raises:
+        Crash: one is no picture.
+        ResourceError: the time was up.
+    """
+    with tempfile.TemporaryDirectory(prefix="gopt-rknn-") as name:
+        results = Path(name) / "images.npz"
+        images = [{"file": str(file.resolve()), "shape": list(shape), "bgr": bgr} for file, shape, bgr in wanted]
+        work(environment, {"do": "images", "images": images, "results": str(results)}, Path(name), timeout)
+        return _results(results)
+
+
 def work(
     environment: Environment, job: dict[str, Any], place: Path, timeout: float
 ) -> tuple[list[dict[str, Any]], str]:

@@ -132,8 +132,11 @@ def _of_ops(model: Model, platform: Platform) -> Iterator[Blocker]:
 
 
 def _of_one(op: Op) -> Iterator[Blocker]:
-    """A Where of single numbers, a Cast to a type that is not known: what no row of the table can say."""
+    """A Where of single numbers, a Cast to a type that is not known ...: what no row of the table can say."""
     made = op.output(0)
+    if op.op_type in ("LSTM", "GRU", "RNN") and not op.domain and None in op.outputs:
+        reason = "it leaves out a result before its last, and the toolkit looks at each by its name"
+        yield Blocker(op.label, op.op_type, "result", reason, "npu.results", evidence="measured")
     if op.domain or made is None or not isinstance(made.type, TensorType):
         return
     if op.op_type == "Cast" and made.type.dtype in _NEVER and not made.is_output:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ...errors import GoptError, MissingComponentError, ResourceError, UsageError
-from ...ir import Model, TensorType, Value
+from ...ir import Array, Model, TensorType, Value
 from ..base import STATIC, Blocker, Sampler, Target, Verdict
+from .calibration import first_sample
 from .child import Crash
 from .convert import Candidate, Sample, Settings, analyze, attempt, choose, no_kernel
 from .environment import COMMAND, Environment, find, locate
@@ -123,10 +124,8 @@ class RKNN(Target):
         environment = find()
         if self.settings.algorithm == "gdq" and environment.info.get("torch") == "none":
             raise MissingComponentError(f"quantization by gdq needs PyTorch in the environment: {COMMAND} --torch cpu")
-        sample = None
-        if level == SIMULATED and self._sampler is not None:
-            known = self._sampler(sizes(model))
-            sample = None if known is None else Sample(*known)
+        data = first_sample(self.settings, model, environment) if self.settings.dtype == INT8 else {}
+        sample = self._sample(model, data) if level == SIMULATED else None
         self._kept = tempfile.TemporaryDirectory(prefix="gopt-rknn-")
         self.candidates = self._worth_trying(model, path)
         limit = timeout
@@ -145,6 +144,19 @@ class RKNN(Target):
             except GoptError as error:  # the model is converted all the same
                 verdict.facts["per layer"] = f"no comparison layer by layer: {error}"
         return verdict
+
+    def _sample(self, model: Model, data: Mapping[str, Array]) -> Sample | None:
+        """What the model that was given computes, of calibration data if it runs on them."""
+        if self._sampler is None or self._original is None:
+            return None
+        types = {value.name: value.type for value in self._original[1].graph.inputs}
+        cast = {
+            name: array.astype(type_.dtype.numpy)
+            for name, array in data.items()
+            if isinstance(type_ := types.get(name), TensorType)
+        }
+        known = self._sampler(sizes(model), cast) or (self._sampler(sizes(model)) if cast else None)
+        return None if known is None else Sample(*known)
 
     def _renewed(self, model: Model) -> dict[str, Any]:
         """Inputs and outputs that are others than those of the model that was given, as a fact for people."""

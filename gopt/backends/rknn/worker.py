@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+
 
 class Failed(Exception):
     """The toolkit said no; the message is what it said, as far as it said anything."""
@@ -90,7 +92,7 @@ def save_arrays(path: str, arrays: list[Any]) -> None:
 
 def make(job: dict[str, Any]) -> Any:
     """The toolkit's object; its import is what takes the time."""
-    imported = pretend_torch() if job.get("no_torch") and "torch" not in sys.modules else None
+    imported = stand_in_for_torch() if job.get("no_torch") and "torch" not in sys.modules else None
     from rknn.api import RKNN
 
     if imported is not None:
@@ -99,81 +101,14 @@ def make(job: dict[str, Any]) -> Any:
     return RKNN(verbose=True)
 
 
-def pretend_torch() -> Callable[[], None]:
-    """Stand in for PyTorch, which the toolkit imports at once and uses for the quantization `gdq`, and to count.
-
-    Returns:
-        To be called once the toolkit is imported: from then on, what is asked of it beyond counting is an error.
-    """
-    import types
-
-    state = {"importing": True}
-
-    class Absent:
-        """Whatever is asked of it, until it is called."""
-
-        def __init__(self, name: str = "torch") -> None:
-            self._name = name
-
-        def __getattr__(self, name: str) -> Any:
-            if name.startswith("__"):
-                raise AttributeError(name)
-            return type(name, (), {}) if name[:1].isupper() else Absent(f"{self._name}.{name}")
-
-        def __call__(self, *args: Any, **options: Any) -> Any:
-            if not state["importing"]:
-                raise NotImplementedError(f"{self._name} needs PyTorch: gopt rknn setup --torch cpu")
-            # Decorators at import time: torch.no_grad(), torch.jit.script ...
-            return args[0] if len(args) == 1 and callable(args[0]) else self
-
-    for name in (
-        "torch",
-        "torch.nn",
-        "torch.nn.functional",
-        "torch.optim",
-        "torch.utils",
-        "torch.utils.data",
-        "torch.jit",
-    ):
-        module = types.ModuleType(name)
-        module.__dict__["__getattr__"] = Absent(name).__getattr__
-        module.__path__ = []
-        sys.modules[name] = module
-        parent, _, last = name.rpartition(".")
-        if parent:
-            setattr(sys.modules[parent], last, module)
-    sys.modules["torch"].__dict__.update(counting())
-    return lambda: state.update(importing=False)
-
-
-def counting() -> dict[str, Any]:
-    """The functions of PyTorch by which the toolkit's rewrites number elements, on arrays of numpy."""
-    import numpy
-
-    class Numbers(numpy.ndarray):
-        """An array with the methods of tensors that the toolkit calls on the results."""
-
-        def numpy(self) -> Any:
-            return numpy.asarray(self)
-
-        def detach(self) -> Any:
-            return self
-
-        cpu = contiguous = detach
-
-    def arange(*bounds: int) -> Any:
-        return numpy.arange(*bounds).view(Numbers)
-
-    def split(numbers: Any, sizes: Any, dim: int = 0) -> Any:
-        length = numbers.shape[dim]
-        wanted = [sizes] * (-(-length // sizes)) if isinstance(sizes, int) else list(sizes)
-        ends = numpy.cumsum(wanted)[:-1]
-        return tuple(part.view(Numbers) for part in numpy.split(numbers, ends, axis=dim))
-
-    def cat(parts: Any, dim: int = 0) -> Any:
-        return numpy.concatenate(list(parts), axis=dim).view(Numbers)
-
-    return {"arange": arange, "split": split, "cat": cat}
+def stand_in_for_torch() -> Any:
+    """See `torchless.py`, which lies beside this file."""
+    sys.path.insert(0, HERE)
+    try:
+        import torchless
+    finally:
+        sys.path.remove(HERE)
+    return torchless.pretend_torch()
 
 
 def with_plain_names(path: str) -> str:
@@ -226,6 +161,25 @@ def convert(job: dict[str, Any], events: Events) -> None:
     if job.get("analysis"):
         wanted = job["analysis"]
         events.phase("analysis", rknn.accuracy_analysis, inputs=wanted["inputs"], output_dir=wanted["folder"])
+
+
+def images(job: dict[str, Any], events: Events) -> None:
+    """Read pictures as the toolkit does."""
+    save_arrays(job["results"], events.phase("images", lambda: [_image(**given) for given in job["images"]]))
+
+
+def _image(file: str, shape: list[int], bgr: bool) -> Any:
+    import cv2
+    import numpy
+
+    _, channels, height, width = shape
+    image = cv2.imread(file, cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError(f"{file}: no picture")
+    image = cv2.resize(image, (width, height))
+    if channels == 1:
+        return image.reshape(shape)
+    return numpy.ascontiguousarray((image if bgr else image[..., ::-1]).transpose(2, 0, 1)).reshape(shape)
 
 
 def survey(job: dict[str, Any], events: Events) -> None:
@@ -287,13 +241,12 @@ def probe(job: dict[str, Any], events: Events) -> None:
 def main() -> None:
     """Do the job; the exit status is 0 if it went well."""
     # The files beside this one are no modules for the toolkit to find, whatever they are called.
-    here = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:] = [place for place in sys.path if place != here]
+    sys.path[:] = [place for place in sys.path if place != HERE]
     with open(sys.argv[1]) as file:
         job = json.load(file)
     events = Events(job["events"])
     limit(job.get("memory"))
-    tasks = {"convert": convert, "probe": probe, "survey": survey}
+    tasks = {"convert": convert, "probe": probe, "survey": survey, "images": images}
     try:
         tasks[job["do"]](job, events)
     except Failed as error:

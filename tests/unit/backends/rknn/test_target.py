@@ -85,6 +85,12 @@ def test_a_plain_model_is_taken() -> None:
             "Where 'y'",
             "single numbers",
         ),
+        (
+            HEAD + "g (float[4,1,3] x, float[1,6,3] w, float[1,6,2] r) => (float[1,1,2] h) "
+            "{ , h = GRU<hidden_size = 2>(x, w, r) }",
+            "GRU 'h'",
+            "leaves out a result",
+        ),
         (HEAD + "g (float[4] x) => (int64[1,N] y) { y = NonZero(x) }", "NonZero 'y'", "depends on data"),
     ],
 )
