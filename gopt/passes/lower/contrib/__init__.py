@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-MODULES = ("products", "activation", "norm")
+MODULES = ("products", "activation", "norm", "attention", "embedding")

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-MODULES = ("runtime", "dynamic", "lstm", "integer", "linear", "pairs")
+MODULES = ("runtime", "blocks", "dynamic", "lstm", "integer", "linear", "pairs", "coarse")

@@ -14,6 +14,7 @@ from ..types import MOVES, attributes, brings_back
 from ._ends import numbers
 
 _RANGES = {DType.UINT8: (0, 255), DType.INT8: (-128, 127)}
+_PRODUCTS = frozenset(("Conv", "ConvTranspose", "Einsum", "Gemm", "MatMul", "Reshape", "Transpose"))
 _PAIR = (
     "(float[2,3] x) => (float[2,3] y) <float s = {0.5}, uint8 z = {128}> "
     "{ q = QuantizeLinear(x, s, z) y = DequantizeLinear(q, s, z) }"
@@ -125,14 +126,16 @@ def weights(rw: Rewriter, w: Value, s: Value, z: Value | None, op: Op) -> Value:
     """DequantizeLinear(w, s, z) -> the constant (w - z) s
 
     For weights of type uint8, or int8 with a zero point other than 0, and for int32, as biases are; symmetric ones of 8
-    bits stay quantized. Exact: the operator computes just this.
+    bits that are multiplied, as matrices or kernels, stay quantized. Exact: the operator computes just this.
     """
     dtype = rw.dtype(w)
     array, scale = rw.array(w), rw.array(s)
     zero = np.zeros((), np.float32) if z is None else rw.array(z).astype(np.float32)
     known = dtype in _RANGES or dtype is DType.INT32
-    if not known or scale.dtype != np.float32 or (dtype is DType.INT8 and not zero.any()):
-        raise RejectError("it is symmetric, or the types are others")
+    if not known or scale.dtype != np.float32:
+        raise RejectError("the types are others")
+    if dtype is DType.INT8 and not zero.any() and any(use.op.op_type in _PRODUCTS for use in op.result.uses):
+        raise RejectError("it is symmetric, and multiplied")
     if rw.attr(op, "block_size"):
         raise RejectError("it is quantized in blocks")
     if scale.size > 1:

@@ -251,3 +251,15 @@ def test_sums_of_integers(zero: str) -> None:
     text = f"""(uint8[1,2,4,4] a, int8[3,2,2,2] b) => (int32 y) <uint8 az = {{7}}>
     {{ y = ConvInteger<pads = [1,1,1,1]>(a, b, {zero}) }}"""
     assert "ConvInteger" not in rewrite(text, "lower.quantized").ops
+
+
+def test_results_are_judged_as_levels_where_levels_are_said_in_floats() -> None:
+    done = rewrite(PAIR.replace("TYPE", "uint8").replace("ZERO", "128"), "lower.quantized")
+    assert done.ctx.ledger.facts == {"coarsest": "INT8"}
+    assert rewrite(PAIR.replace("TYPE", "int8").replace("ZERO", "0"), "lower.quantized").ctx.ledger.facts == {}
+
+
+def test_symmetric_constants_stay_quantized_only_where_they_are_multiplied() -> None:
+    text = """(float[2,3] x) => (float y, float z) <float s = {0.5}, int8[3,3] w = {1, -2, 3, 4, -5, 6, 7, 8, 9}>
+    { a = DequantizeLinear(w, s) y = MatMul(x, a) b = DequantizeLinear(w, s) c = Neg(b) z = ReduceSum(c) }"""
+    assert rewrite(text, "lower.quantized").ops.count("DequantizeLinear") == 1
