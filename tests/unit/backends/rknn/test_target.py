@@ -157,6 +157,13 @@ def test_a_run_writes_the_package(tmp_path: Path, toolkit: Path) -> None:
 BYTES = HEAD + "g (uint8[1,3,4,8] x) => (uint8[1,3,4,8] y) { f = Cast<to = 1>(x) r = Relu(f) y = Cast<to = 2>(r) }"
 
 
+def test_integers_stay_clipped(tmp_path: Path, nothing: None) -> None:
+    text = HEAD + "g (int64[4] x) => (int64[4] y) <int64 l = {0}, int64 h = {5}> { y = Clip(x, l, h) }"
+    made = make(saved(tmp_path, text), "rknn", output=tmp_path / "out", level="static")
+    assert made.verdict.ok
+    assert [op.op_type for op in made.result.model.graph.ops] == ["Clip"]
+
+
 def test_another_interface_is_told_where_nothing_is_converted(tmp_path: Path, nothing: None) -> None:
     made = make(saved(tmp_path, BYTES), "rknn", output=tmp_path / "out", level="static")
     assert made.verdict.ok
