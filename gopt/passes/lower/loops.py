@@ -161,10 +161,10 @@ def _begins_alike(turns: Turns, found: Count) -> bool:
     if condition is None:
         return False
     if (known := boolean(condition)) is not None:
-        limit = found.limit.const
-        if limit is None:
+        bound = found.limit.const
+        if bound is None:
             return False
-        last = int(limit.item())
+        last = int(bound.item())
         return known and (found.first <= last if found.within else found.first < last)
     asked = _compared(condition)
     if asked is None:
