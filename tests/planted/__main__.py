@@ -32,6 +32,8 @@ def main() -> int:
     sums: Counter[str] = Counter()
     paths = [p for folder in args.models for p in sorted(folder.glob("*.onnx"), key=lambda p: p.stat().st_size)]
     paths = [p for p in paths if p.stat().st_size <= args.largest * 1e6]
+    if args.models:
+        plants = list({p.name: p for p in reversed(plants)}.values())[::-1]  # the model made for it does not matter
     for plant in plants:
         for where, found in _outcomes(plant, paths, args.most) if args.models else _made(plant):
             sums.update(_row(plant, where, found))

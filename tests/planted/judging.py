@@ -27,6 +27,8 @@ from .plant import PLUGIN, Plant
 BATCHES = (1, 2, 5)
 _ROUNDING = {"float16": 2e-3, "float32": 1e-5, "float64": 1e-12}
 """Error of a delivered model, relative to the largest number of an output, that is put down to rounding."""
+_SMALL = 0.1
+"""Numbers below this are held against it: a Sigmoid near 0 has errors as if it were near 1."""
 _FACTOR = 16
 """The same, as a multiple of how far the original moves with its inputs one rounding error away."""
 
@@ -173,5 +175,5 @@ def _error(want: Array, got: Array) -> float:
     a, b = want.astype(np.float64), got.astype(np.float64)
     if (np.isfinite(a) != np.isfinite(b)).any():
         return float("inf")
-    finite = np.isfinite(a)
-    return float(np.max(np.abs(a - b)[finite], initial=0.0) / max(np.max(np.abs(a[finite]), initial=0.0), 1e-30))
+    a, b = a[np.isfinite(a)], b[np.isfinite(a)]
+    return float(np.max(np.abs(a - b), initial=0.0) / max(np.max(np.abs(a), initial=0.0), _SMALL))
