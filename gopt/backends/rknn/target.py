@@ -51,7 +51,7 @@ class RKNN(Target):
     levels = (STATIC, CONVERTED, SIMULATED)
     # The toolkit knows GELU by its factors: where one has moved into the weights around, Erf is left alone, on the CPU.
     # Transposes of six dims risk more (sizes beyond the NPU's registers) than SpaceToDepth on the CPU costs.
-    # Integers are clipped on the CPU, but the smaller of two has no kernel there; TensorRT wants it the other way round.
+    # Integers are clipped on the CPU, but the smaller of two has no kernel there; TensorRT wants it the other way.
     skips = (
         "fuse.factors",
         "fuse.conv.scale_before",
