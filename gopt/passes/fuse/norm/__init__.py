@@ -6,4 +6,4 @@ follow, so that none, one or both may be there.
 
 from __future__ import annotations
 
-MODULES = ("layer", "instance")
+MODULES = ("layer", "instance", "centered")
