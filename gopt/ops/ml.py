@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ir import DType, Op, TensorType, Type
+from .contents import dims
 from .registry import define, shape_rule
 from .shapes import same_as_first, tensor
+from .sizes import product
 
 DOMAIN = "ai.onnx.ml"
 
@@ -46,4 +48,4 @@ def _array_feature_extractor(op: Op) -> Sequence[Type | None]:
     if data.shape is None or picks is None or picks.shape is None or not data.shape:
         return (TensorType(data.dtype),)
     lead = data.shape[:-1] if len(data.shape) > 1 else (1,)
-    return (TensorType(data.dtype, (*lead, picks.shape[-1] if picks.shape else 1)),)
+    return (TensorType(data.dtype, (*lead, *dims([product(picks.shape)]))),)  # all indices, whatever their shape

@@ -14,7 +14,7 @@ from gopt import ops
 from gopt.analysis import infer, infer_op
 from gopt.frontends.onnx import load
 from gopt.ir import Array, DType, OptionalType, SequenceType, Symbol, TensorType, Type
-from gopt.ops.sizes import total
+from gopt.ops.sizes import product, total
 
 from .making import BOOL, F32, I64, U8, compute, ints, make, shape_of, typed, types, unknown
 from .nodecases import Bindings, arrays_of, cases, contradiction
@@ -34,6 +34,17 @@ def test_every_standard_operator_has_a_shape_rule() -> None:
 def test_every_operator_of_the_ml_domain_is_known() -> None:
     names = {s.name for s in defs.get_all_schemas() if s.domain == "ai.onnx.ml"}
     assert names <= {d.name for d in ops.definitions() if d.domain == "ai.onnx.ml"}
+
+
+def test_all_picks_of_an_array_feature_extractor_count() -> None:
+    """The size of the last axis alone was taken for the number of features that are picked."""
+
+    def picked(data: TensorType, picks: TensorType) -> Any:
+        return shape_of(make("ArrayFeatureExtractor", data, picks, domain="ai.onnx.ml"))
+
+    assert picked(typed(N, 9), TensorType(I64, (2, 3))) == (N, 6)
+    assert picked(typed(9), TensorType(I64, (M, 3))) == (1, product((M, 3)))
+    assert picked(typed(9), TensorType(I64, ())) == (1, 1)
 
 
 def test_flags() -> None:
