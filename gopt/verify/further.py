@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
 _SEED = 100
 _SHARE = 0.1
-_LEAST = 0.1
-"""Seconds that further runs of the original may take: so many, or a share of what went before, if that is more."""
-_PATIENCE = 0.05
+_LEAST = 0.15
+"""Seconds that further runs of the original may take: so many, or a share of what went before, if that is more.
+
+These are seconds of the processor, so that what is run does not depend on what else the machine does."""
+_PATIENCE, _MARGIN = 0.25, 4.0
+"""Seconds on the clock that any run gets, and how many times what is left it gets beside."""
 _STYLES = (Style.WIDE, Style.STEPS, Style.STEADY, Style.ODD, Style.WIDE, Style.STEPS, Style.STEADY)
 """In order of what they are worth; where runs take no time, the numbers of a second round differ."""
 
@@ -42,7 +45,6 @@ def run_further(
     session: Session,
     free: Sequence[Variable],
     cases: Sequence[Dims],
-    began: float,
     make: Make,
     told: Told,
 ) -> Plan:
@@ -53,24 +55,23 @@ def run_further(
         session: the same, loaded.
         free: its dynamic dims.
         cases: the assignments that ran.
-        began: when the work on the original began.
         make: makes a `Run` of what came out.
         told: is told what is tried, in case that the process does not survive it.
 
     Returns:
         What to run again, if it has to be.
     """
-    left = max(_LEAST, _SHARE * (time.monotonic() - began))
-    sizes = _Sizes(free, cases, original.seconds)
+    left = max(_LEAST, _SHARE * time.process_time())
+    sizes = _Sizes(free, cases, original.effort)
     plan: Plan = []
     for number, style in enumerate(_STYLES):
         for case in sizes.worth_trying(style):
             if left < sizes.expected(case):
                 continue
             told(case)
-            started = time.monotonic()
-            outputs = _try(original, session, case, _SEED + number, style, left + _PATIENCE)
-            spent = time.monotonic() - started
+            started = time.process_time()
+            outputs = _try(original, session, case, _SEED + number, style, _PATIENCE + _MARGIN * left)
+            spent = time.process_time() - started
             left -= spent
             sizes.tried(case, style, spent, outputs is not None)
             if outputs is not None:

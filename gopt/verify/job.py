@@ -47,7 +47,6 @@ class Job:
         self.report = report
         self.original: Original | None = None
         self._noise: Noise | None = None
-        self._began = time.monotonic()
 
     # -- the original --------------------------------------------------------------------------------------------------
 
@@ -72,7 +71,7 @@ class Job:
         count = 1 if len(original.given) == len(original.inputs) else max(len(found), request["seeds"])
         for seed in range(len(original.runs), count):
             case = found[seed % len(found)]
-            started = time.monotonic()
+            started, effort = time.monotonic(), time.process_time()
             try:
                 outputs = session.run(original.feed(case, seed), max(1.0, deadline - started))
             except Exception as error:
@@ -80,7 +79,7 @@ class Job:
                     raise Unverified(f"the original does not run any more: {brief(error)}") from error
                 original.notes.append(f"one of the runs was left out: {brief(error)}")
                 break
-            original.seconds = max(original.seconds, time.monotonic() - started)
+            original.took(time.monotonic() - started, time.process_time() - effort)
             original.runs.append(Run(case, seed, self._keep(outputs)))
         self._note(original, free, found)
         self._run_further(original, session, free, found, request)
@@ -110,7 +109,7 @@ class Job:
         if request.get("once") or wanted is False or len(original.given) == len(original.inputs):
             return
         if wanted is True:
-            run_further(original, session, free, cases, self._began, make, told)
+            run_further(original, session, free, cases, make, told)
         else:
             run_again(original, session, planned(wanted), max(1.0, 10 * original.seconds), make)
 
@@ -158,7 +157,7 @@ class Job:
                 return False
             self.report({"event": "trying", "dims": case})
             seed = len(original.runs)
-            started = time.monotonic()
+            started, effort = time.monotonic(), time.process_time()
             # The first run may take what is left; a second one that is far slower is not worth it.
             allowed = give_up - started if not original.runs else min(give_up - started, 5 + 20 * original.seconds)
             outputs = self._try(original, session, case, seed, allowed, errors)
@@ -168,7 +167,7 @@ class Job:
             if _is_empty(outputs):
                 empty.append(run)
                 return False
-            original.seconds = max(original.seconds, time.monotonic() - started)
+            original.took(time.monotonic() - started, time.process_time() - effort)
             original.runs.append(run)
             return True
 

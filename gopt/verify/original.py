@@ -37,7 +37,13 @@ class Run:
 
 @dataclass(slots=True)
 class Original:
-    """Everything that is known of the original; the model itself, with its weights, is let go."""
+    """Everything that is known of the original; the model itself, with its weights, is let go.
+
+    Attributes:
+        width: how integers are read of which nothing is known, see `inputs.feed`.
+        runs, further: what was run; candidates are run on the same.
+        seconds, effort: what the longest of the first runs took, by the clock and of the processor.
+    """
 
     path: Path
     coarsest: DType
@@ -51,7 +57,12 @@ class Original:
     runs: list[Run] = field(default_factory=list)
     further: list[Run] = field(default_factory=list)
     seconds: float = 0.0
+    effort: float = 0.0
     notes: list[str] = field(default_factory=list)
+
+    def took(self, seconds: float, effort: float) -> None:
+        """Note what a run took."""
+        self.seconds, self.effort = max(self.seconds, seconds), max(self.effort, effort)
 
     def feed(self, case: Mapping[str, int], seed: int, style: Style = Style.PLAIN) -> dict[str, Any]:
         """Values for all inputs."""
