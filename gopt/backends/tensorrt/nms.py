@@ -67,14 +67,28 @@ def _downstream(graph: Graph, first: Op) -> dict[Op, None]:
     return found
 
 
+def check_plugin(tail: Tail) -> None:
+    """See to it that the plugin can stand for a NonMaxSuppression, before anything is written.
+
+    Raises:
+        TargetError: the thresholds are not constant or let no box pass, or boxes or scores are no results of the model.
+    """
+    _attributes(tail.op)
+    for value in tail.op.inputs[:2]:
+        if value is None or value.name not in tail.ends:
+            name = "" if value is None else value.name
+            raise TargetError(f"{PLUGIN} cannot take {name!r}: it is no result of the model")
+
+
 def append_plugin(path: Path, tail: Tail) -> None:
     """Let a model that was cut before a NonMaxSuppression end in TensorRT's own plugin.
 
     Its outputs are num_detections int32[batch,1], detection_boxes float[batch,n,4], detection_scores float[batch,n] and
-    detection_classes int32[batch,n], in the place of the boxes and scores.
+    detection_classes int32[batch,n], in the place of the boxes and scores. The plugin counts boxes of all classes
+    together, where the operator counts those of each class, and wants each box's smaller corner first.
 
     Raises:
-        TargetError: the thresholds are not constant, or boxes and scores are no results of the model.
+        TargetError: as `check_plugin` does.
     """
     model = frontend.load(path)
     graph = model.graph
@@ -115,7 +129,7 @@ def _attributes(op: Op) -> dict[str, Attr]:
     """The plugin's parameters from the operands of a NonMaxSuppression.
 
     Raises:
-        TargetError: one is not constant.
+        TargetError: one is not constant, or no box may be given.
     """
     limits = []
     for slot, default in ((2, 0), (3, 0.0), (4, float("-inf"))):
@@ -127,11 +141,13 @@ def _attributes(op: Op) -> dict[str, Attr]:
         else:
             limits.append(value.const.item())
     most, overlap, least = limits
+    if most < 1:
+        raise TargetError(f"{op.label} gives no boxes: max_output_boxes_per_class is {int(most)}")
     return {
         "background_class": Attr.of(-1),
         "box_coding": Attr.of(int(ops.attribute(op, "center_point_box") or 0)),
         "iou_threshold": Attr.of(float(overlap)),
-        "max_output_boxes": Attr.of(max(1, min(int(most), _MOST))),
+        "max_output_boxes": Attr.of(min(int(most), _MOST)),
         "plugin_version": Attr.of("1"),
         "score_activation": Attr.of(0),
         "score_threshold": Attr.of(max(float(least), -3.0e38)),

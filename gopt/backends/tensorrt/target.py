@@ -16,7 +16,7 @@ from . import builder, emit
 from .builder import Builder, Stage
 from .emit import Flavor
 from .forms import examine, narrowed, undecided
-from .nms import Tail, append_plugin, find_tail
+from .nms import Tail, append_plugin, check_plugin, find_tail
 from .places import Places
 from .profiles import Profile, derive, examine_names, input_shapes, parse_spans
 from .sizing import sizing_inputs
@@ -112,8 +112,14 @@ class TensorRT(Target):
         self._model, self._sampler = model, sampler
 
     def cut(self, model: Model) -> Cut | None:
-        """Before the first NonMaxSuppression, if that is asked for."""
+        """Before the first NonMaxSuppression, if that is asked for.
+
+        Raises:
+            TargetError: the plugin cannot take its place.
+        """
         self._tail = None if self.nms == "keep" else find_tail(model)
+        if self._tail is not None and self.nms == "efficientnms":
+            check_plugin(self._tail)
         return None if self._tail is None else Cut(self._tail.ends, self._tail.takes, self._tail.gives)
 
     def emit(self, model: Model, path: Path) -> list[Path]:

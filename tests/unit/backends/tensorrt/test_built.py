@@ -124,3 +124,14 @@ def test_a_layer_whose_states_alone_are_used_in_a_branch(tmp_path: Path) -> None
     assert [b.remedy for b in check(path, "trt-rtx").blockers if b.op_type == "If"] == ["lower.recurrent"]
     made = make(path, "trt-rtx", output=tmp_path / "out")
     assert (made.verdict.level, made.verdict.blockers) == ("built", [])
+
+
+def test_a_detector_that_is_cut_is_built(tmp_path: Path) -> None:
+    """TensorRT for RTX has no NonMaxSuppression: what comes before it is built, the rest is for other runtimes."""
+    text = """(float[batch,6,4] x, float[batch,2,6] s) => (int64[n,3] chosen) <int64 most = {3}, float overlap = {0.5}>
+    { boxes = Abs(x) scores = Sigmoid(s) chosen = NonMaxSuppression(boxes, scores, most, overlap) }"""
+    path = saved(tmp_path / "m.onnx", text)
+    assert not make(path, "trt-rtx", output=tmp_path / "whole").verdict.ok
+    made = make(path, "trt-rtx", {"nms": "cut"}, output=tmp_path / "out")
+    assert (made.verdict.level, made.verdict.blockers) == ("built", [])
+    assert (tmp_path / "out" / "m.tail.onnx").is_file()

@@ -20,7 +20,7 @@ from gopt.backends.tensorrt.nms import find_tail
 from gopt.backends.tensorrt.places import Places
 from gopt.backends.tensorrt.profiles import Profile, derive, examine_names, parse_spans
 from gopt.backends.tensorrt.target import TensorRT, TensorRT10, TensorRT11, TensorRTRTX
-from gopt.errors import UsageError
+from gopt.errors import TargetError, UsageError
 from gopt.frontends.onnx import load
 from gopt.frontends.text import parse
 from gopt.ir import Model
@@ -303,6 +303,13 @@ def test_a_detector_that_ends_in_the_plugin(detector: Path) -> None:
     assert attributes["max_output_boxes"] == 3
     assert attributes["iou_threshold"] == 0.5
     assert attributes["score_threshold"] == pytest.approx(0.1)
+
+
+def test_a_detector_that_gives_no_boxes(detector: Path) -> None:
+    """Without max_output_boxes_per_class the operator gives none; the plugin cannot be told so."""
+    onnx.save(onnx.parser.parse_model(DETECTOR.replace("scores, most, overlap", 'scores, "", overlap')), detector)
+    with pytest.raises(TargetError, match="gives no boxes"):
+        make(detector, "trt10", {"nms": "efficientnms"}, level="static")
 
 
 def test_every_remedy_is_a_pass() -> None:
