@@ -148,6 +148,15 @@ def test_another_recurrent_layer_stays(more: str) -> None:
     assert ops(graph) == ["RNN"]
 
 
+def test_a_simple_recurrent_layer_of_no_data_stays() -> None:  # ONNX Runtime dies of the other one
+    text = f"""<ir_version: 8, opset_import: ["" : 18]>
+    g (float[4,0,3] x) => (float[4,1,0,2] y) <float[1,2,3] w = {{{_SIX}}}, float[1,2,2] r = {{0, -1, 3, 2}}>
+    {{ y = RNN<hidden_size = 2>(x, w, r) }}"""
+    model = parse(text)
+    run_pipeline(model, "npu", Context(model))
+    assert [op.op_type for op in model.graph.ops] == ["RNN"]
+
+
 def test_a_minimum_of_integers_stays() -> None:
     text = '<ir_version: 8, opset_import: ["" : 17]>\ng (int64[2] x, int64[2] z) => (int64[2] y) { y = Min(x, z) }'
     model = parse(text)
