@@ -113,7 +113,7 @@ def make(
     infer(original)
     before = chosen.check(original)
     folder = source.with_name(f"{source.stem}.{chosen.name}") if output is None else Path(output)
-    _prepare(folder)
+    _examine(folder)
     written = folder / f"{source.stem}.onnx"
     if chosen.approximates and given.get("on_mismatch", "repair") == "repair":
         given["on_mismatch"] = "warn"
@@ -126,6 +126,7 @@ def make(
     if around is not None:
         attempts = [around(attempt) for attempt in attempts]
     _introduce(chosen, source, original, given.get("inputs"), attempts[0])
+    folder.mkdir(exist_ok=True)  # not before all that was asked for is known to make sense
     made = None
     for attempt in attempts:
         tried = _attempt(chosen, source, attempt, written, level, target_timeout, settle, given)
@@ -215,12 +216,11 @@ def cases_of(model: Model, path: Path) -> tuple[Mapping[str, int], ...]:
         return ()
 
 
-def _prepare(folder: Path) -> None:
+def _examine(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"output {folder}: it exists and is no folder")
     if not folder.parent.is_dir():
         raise UsageError(f"output {folder}: there is no folder {folder.parent}")
-    folder.mkdir(exist_ok=True)
 
 
 def possible(target: Target, level: str) -> str:

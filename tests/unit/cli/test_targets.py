@@ -106,3 +106,5 @@ def test_profiles_that_are_wrong(cli: Cli, model: Path, text: str) -> None:
         done = cli(command, "--target", "tensorrt", "--level", "static", "--profile", text, model)
         assert (done.status, done.err.startswith("gopt: error: --profile:")) == (2, True)
         assert "Traceback" not in done.err
+        assert not model.with_name("model.tensorrt").exists()
+        assert not model.with_name("model.trt10").exists()
