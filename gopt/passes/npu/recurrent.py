@@ -26,8 +26,9 @@ def gru(
 ) -> tuple[Value | None, ...]:
     """RNN(x) -> GRU(x) whose update gate is always 0 and whose reset gate is always 1
 
-    Applies to layers that use Tanh, on data of known sizes. The gates have no weights and a bias of -100 and 100: the reset gate rounds to 1,
-    and e^-100 of the former state comes through the update gate, which is below all rounding. Three times the weights.
+    Applies to layers that use Tanh, on data of known sizes. The gates have no weights and a bias of -100 and 100: the
+    reset gate rounds to 1, and e^-100 of the former state comes through the update gate, which is below all rounding.
+    Three times the weights.
     """
     _refuse_others(rw, op)
     if not all(isinstance(dim, int) and dim > 0 for dim in rw.shape(x) or (None,)):
