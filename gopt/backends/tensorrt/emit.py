@@ -36,13 +36,30 @@ class Flavor:
     prefix: str
 
 
-def write(folder: Path, model: Path, profile: Profile, flavor: Flavor, capability: tuple[str, ...]) -> list[Path]:
-    """Write the profile, the build script, the command line and the provider's options; returns the files."""
+def write(
+    folder: Path,
+    model: Path,
+    profile: Profile,
+    flavor: Flavor,
+    capability: tuple[str, ...],
+    *,
+    quantized: bool = False,
+) -> list[Path]:
+    """Write the profile, the build script, the command line and the provider's options; returns the files.
+
+    Args:
+        folder: where they go.
+        model: the ONNX file in it.
+        profile: sizes that the engine is built for.
+        flavor: which TensorRT.
+        capability: GPUs to build for.
+        quantized: the model has QuantizeLinear or DequantizeLinear.
+    """
     files = {
         "profile.json": json.dumps(profile.as_dict(), indent=2) + "\n",
         "build_engine.py": build_script(model, flavor, capability),
         "trtexec.sh": f"#!/bin/sh\n# Run in this folder.\n{command_line(model, profile, flavor)}\n",
-        "onnxruntime.json": json.dumps(provider_options(model, profile, flavor), indent=2) + "\n",
+        "onnxruntime.json": json.dumps(provider_options(model, profile, flavor, quantized), indent=2) + "\n",
     }
     written = []
     for name, text in files.items():
@@ -76,6 +93,8 @@ def build_script(model: Path, flavor: Flavor, capability: tuple[str, ...]) -> st
 def command_line(model: Path, profile: Profile, flavor: Flavor) -> str:
     """What builds the engine from a shell."""
     words = [flavor.trtexec, f"--onnx={model.name}", f"--saveEngine={model.stem}.engine"]
+    if flavor.weak:
+        words.append("--stronglyTyped")  # every type as the model has it: so it was proved
     for place, name in enumerate(("min", "opt", "max")):
         if spans_ := {**profile.shapes, **profile.values}:
             shapes = ",".join(f"{_quoted(n)}:{_times(spans[place])}" for n, spans in spans_.items())
@@ -83,7 +102,7 @@ def command_line(model: Path, profile: Profile, flavor: Flavor) -> str:
     return " \\\n  ".join(shlex.quote(w) for w in words)
 
 
-def provider_options(model: Path, profile: Profile, flavor: Flavor) -> dict[str, Any]:
+def provider_options(model: Path, profile: Profile, flavor: Flavor, quantized: bool = False) -> dict[str, Any]:
     """The providers of an ONNX Runtime session: `InferenceSession(model, providers=[tuple(p) for p in ...])`."""
     options: dict[str, str] = {}
     if flavor.prefix == "trt":
@@ -92,6 +111,8 @@ def provider_options(model: Path, profile: Profile, flavor: Flavor) -> dict[str,
             "trt_engine_cache_path": f"{model.stem}.cache",
             "trt_timing_cache_enable": "True",
         }
+        if quantized:
+            options["trt_int8_enable"] = "True"
     for place, name in enumerate(("min", "opt", "max")):
         if spans_ := {**profile.shapes, **profile.values}:
             shapes = ",".join(f"{n}:{_times(spans[place])}" for n, spans in spans_.items())

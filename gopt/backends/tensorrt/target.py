@@ -127,7 +127,9 @@ class TensorRT(Target):
         if self._tail is not None and self.nms == "efficientnms":
             append_plugin(path, self._tail)
         profile = self._built or self.profiles(model)[0]
-        return emit.write(path.parent, path, profile, self.flavor, self.capability)
+        kinds = {op.op_type for graph in model.graphs() for op in graph.ops if not op.domain}
+        quantized = bool(kinds & {"QuantizeLinear", "DequantizeLinear"})
+        return emit.write(path.parent, path, profile, self.flavor, self.capability, quantized=quantized)
 
     def prove(self, model: Model, path: Path, level: str, timeout: float) -> Verdict:
         """Let NVIDIA's parser and builder judge, after the table."""

@@ -44,6 +44,8 @@ def main() -> None:
 
 def _run(trt: Any, job: dict[str, Any]) -> Iterator[dict[str, Any]]:
     logger, said = _logger(trt)
+    with contextlib.suppress(AttributeError):  # TensorRT for RTX has no plugins
+        trt.init_libnvinfer_plugins(logger, "")
     builder = trt.Builder(logger)
     network = builder.create_network(_flags(trt, job))
     parser = trt.OnnxParser(network, logger)

@@ -224,10 +224,20 @@ def test_files_beside_the_model(kind: type[TensorRT], tmp_path: Path) -> None:
     command = (tmp_path / "trtexec.sh").read_text()
     assert "--optShapes=x:4x3x32x32,h:4x4" in command
     assert "fp16" not in command
+    assert ("--stronglyTyped" in command) == kind.flavor.weak
     options = json.loads((tmp_path / "onnxruntime.json").read_text())["providers"][0]
     assert options[0] == kind.flavor.provider
     assert options[1][f"{kind.flavor.prefix}_profile_max_shapes"] == "x:16x3x32x32,h:16x4"
     assert json.loads((tmp_path / "profile.json").read_text())["symbols"]["batch"] == {"min": 1, "opt": 4, "max": 16}
+
+
+def test_quantized_models_are_run_in_8_bits(tmp_path: Path) -> None:
+    found = emit.provider_options(tmp_path / "m.onnx", Profile(), TensorRT10.flavor, quantized=True)["providers"][0][1]
+    assert found["trt_int8_enable"] == "True"
+    assert (
+        "trt_int8_enable"
+        not in emit.provider_options(tmp_path / "m.onnx", Profile(), TensorRT10.flavor)["providers"][0][1]
+    )
 
 
 def test_errors_name_ops() -> None:
