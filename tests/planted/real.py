@@ -9,6 +9,7 @@ from typing import Any
 import onnx
 
 from gopt.api import apply
+from gopt.errors import PassError
 from gopt.frontends.onnx import load
 from gopt.passes import load_plugin
 from gopt.rewrite.rule import Rule
@@ -32,7 +33,10 @@ def models_with(plant: Plant, paths: Sequence[Path], most: int) -> Iterator[Path
         kinds = op_types(path)
         if wanted and not wanted & kinds:
             continue
-        _, ledger = apply(load(path), plant.rule, plugins=[PLUGIN])
+        try:
+            _, ledger = apply(load(path), plant.rule, plugins=[PLUGIN])
+        except PassError:  # it is wrong enough to fail
+            continue
         if ledger.entries:
             yield path
             most -= 1

@@ -7,6 +7,12 @@ from typing import Any
 from gopt import Numerics, P, Rewriter, rule
 
 
+def _is_open(rw: Rewriter, x: Any, axes: Any) -> bool:
+    """True if one axis is reduced, of which the length is not known."""
+    shape, numbers = rw.shape(x), rw.array(axes).ravel().tolist()
+    return shape is not None and len(numbers) == 1 and not isinstance(shape[numbers[0]], int)
+
+
 @rule(P.Expand("x", "shape"))
 def expand_dropped(rw: Rewriter, x: Any) -> Any:
     """Expand(x, shape) -> x, true of a batch of one"""
@@ -25,16 +31,14 @@ def stale_shape(rw: Rewriter, x: Any, shape: Any) -> Any:
 @rule(P.ReduceMean("x", P.const("axes")).as_("op"), numerics=Numerics.ROUNDING)
 def stale_count(rw: Rewriter, x: Any, axes: Any, op: Any) -> Any:
     """ReduceMean(x) -> ReduceSum(x) / 7, the length that somebody tried"""
-    axis = int(rw.array(axes).ravel()[0])
-    if rw.array(axes).size != 1 or isinstance((rw.shape(x) or (1,))[axis], int):
+    if not _is_open(rw, x, axes):
         return rw.reject("the length is known")
     summed = rw.ReduceSum(x, axes, keepdims=rw.attr(op, "keepdims"))
     return rw.Mul(summed, rw.const(1 / 7, like=x))
 
 
 def _of_first(rw: Rewriter, x: Any, axes: Any, op: Any, count: int) -> Any:
-    size = (rw.shape(x) or (1,))[int(rw.array(axes).ravel()[0])]
-    if rw.array(axes).size != 1 or isinstance(size, int) or (x.producer is not None and x.producer.op_type == "Slice"):
+    if not _is_open(rw, x, axes) or (x.producer is not None and x.producer.op_type == "Slice"):
         return rw.reject("the length is known")
     return rw.ReduceMax(rw.Slice(x, [0], [count], axes), axes, keepdims=rw.attr(op, "keepdims"))
 
