@@ -61,7 +61,7 @@ class Doubles(Pass):
                 return
             results[old] = rw.Cast(new, to=int(DType.DOUBLE)) if old in wide else new
         if results and ctx.replace(self.name, results, rw.staged, numerics=Numerics.ROUNDING):
-            ctx.ledger.facts["coarsest"] = DType.FLOAT.name
+            ctx.ledger.facts.setdefault("coarsest", DType.FLOAT.name)
 
 
 def _is_double(value: Value | None) -> bool:
