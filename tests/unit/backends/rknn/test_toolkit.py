@@ -41,9 +41,31 @@ SEQUENCE = (
     + f"float[1,24,8] r = {{{numbers(192)}}}> "
     + "{ , h = GRU<hidden_size = 8, linear_before_reset = 1>(x, w, r) }"
 )
+SIMPLE = (
+    HEAD
+    + f"g (float[6,1,4] x) => (float[6,1,1,8] y) <float[1,8,4] w = {{{numbers(32)}}}, "
+    + f"float[1,8,8] r = {{{numbers(64)}}}> {{ y = RNN<hidden_size = 8>(x, w, r) }}"
+)
+BYTES = (
+    HEAD
+    + f"g (uint8[1,16,16,3] x) => (uint8[1,14,14,8] y) <float[8,3,3,3] w = {{{numbers(216)}}}, float n = {{0.004}}, "
+    + "float m = {255.0}> { t = Transpose<perm = [0,3,1,2]>(x) f = Cast<to = 1>(t) a = Mul(f, n) b = Conv(a, w) "
+    + "c = Sigmoid(b) d = Mul(c, m) e = Transpose<perm = [0,2,3,1]>(d) y = Cast<to = 2>(e) }"
+)
+POOLED = (
+    (
+        HEAD
+        + "g (float[1,8,9,9] x, float[1,8,5,5] z) => (float[1,1,5,5] y) <float h = {0.75}> "
+        + "{ a = LpPool<kernel_shape = [3,3], strides = [2,2], pads = [1,1,1,1]>(x) s = Sign(z) b = Mul(a, s) "
+        + "c = Min(b, h) p = Slice(c, i, j, k) y = ReduceProd<axes = [1]>(p) }"
+    )
+    .replace("float h = {0.75}", "float h = {0.75}, int64[1] i = {0}, int64[1] j = {3}, int64[1] k = {1}")
+    .replace("18", "17")
+)
+MODELS = {"image": IMAGE, "signal": SIGNAL, "sequence": SEQUENCE, "simple": SIMPLE, "bytes": BYTES, "pooled": POOLED}
 
 
-@pytest.mark.parametrize("text", [IMAGE, SIGNAL, SEQUENCE], ids=["image", "signal", "sequence"])
+@pytest.mark.parametrize("text", MODELS.values(), ids=MODELS)
 def test_a_model_is_converted_and_simulated(text: str, tmp_path: Path) -> None:
     frontend.save(parse(text), tmp_path / "model.onnx")
     made = make(tmp_path / "model.onnx", "rknn", {"platform": "rk3588"}, output=tmp_path / "out")
