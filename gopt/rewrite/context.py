@@ -15,6 +15,8 @@ from .ledger import Ledger, Numerics, Origin
 MEGABYTE = 1 << 20
 _TINY = 64
 """Bytes of new constants that are not worth finding out what they replace."""
+_FAR = 16
+"""Ops that a rewrite is looked through for constants that die with it."""
 
 
 class Context:
@@ -193,23 +195,29 @@ def _growth(mapping: Mapping[Value, Value], staged: Sequence[Op]) -> tuple[int, 
     total = sum(v.tensor.nbytes for v in came if v.tensor is not None)
     if total <= _TINY:
         return 0, 0
-    freed: dict[Value, None] = {}
-    todo = [made for old in mapping if (made := old.producer) is not None]
-    seen: dict[Op, None] = {}
     kept = {v for op in staged for v in op.inputs} | set(mapping.values())
-    while todo:
+    freed: dict[Value, None] = {}
+    dead: dict[Op, None] = {}
+    todo = [made for old in mapping if (made := old.producer) is not None]
+    while todo and len(dead) < _FAR:
         died = todo.pop()
-        if died in seen:
-            continue
-        seen[died] = None
+        dead[died] = None
         for value in died.inputs:
-            if value is None or value in kept or not value.has_one_use or value.is_output:
+            if value is None or value in kept or not _dies(value, dead):
                 continue
+            above = value.producer
             if value.role is Role.CONST:
                 freed[value] = None
-            elif (above := value.producer) is not None and len(seen) < 16:
+            elif above is not None and above not in dead and all(_dies(v, dead) for v in above.outputs if v):
                 todo.append(above)
     return total, sum(v.tensor.nbytes for v in freed if v.tensor is not None)
+
+
+def _dies(value: Value, dead: Mapping[Op, None]) -> bool:
+    """True if none but dead ops use it."""
+    assert value.graph is not None
+    users = value.graph.users(value)
+    return not value.is_output and len(users) <= len(dead) and all(user in dead for user in users)
 
 
 def _insert(graph: Graph, mapping: Mapping[Value, Value], staged: Sequence[Op]) -> None:

@@ -294,6 +294,21 @@ def test_a_constant_that_frees_another_is_no_growth() -> None:
     assert net.types == ["Add"]
 
 
+def test_a_constant_above_a_fork_that_dies_is_no_growth() -> None:
+    """Its result was used twice, and so nothing above was taken for freed."""
+
+    def scaled(rw: Rewriter, x: Value, c: Value) -> Value:
+        return rw.Add(x, rw.const(rw.array(c) + 1))
+
+    net = Net()
+    square = net.input("square", TensorType(DType.FLOAT, (8, 8)))
+    product = net.op("Mul", square, net.const(np.ones((8, 8)))).result
+    net.export(net.op("Sub", product, net.op("Neg", product).result).result)
+    fork = P.Mul("x", P.const("c"))
+    net.apply(Rule("test.fork", P.Sub(fork, P.Neg(fork)), scaled), max_growth=0)
+    assert net.types == ["Add"]
+
+
 def test_a_kept_constant_stays() -> None:
     drop = Rule("test.drop", P.Mul("x", P.const("c")), lambda rw, x, c: rw.Abs(x))
     net = Net()
