@@ -137,6 +137,9 @@ def _loop(op: Op) -> Iterator[Blocker]:
     stacked = [v for v in op.outputs[carried:] if v is not None and v.is_needed]
     if stacked and (op.input(0) is None):
         yield _form(op, "stacked results without a trip count", "lower.loops.trip_count")
+    given = body.inputs[1] if len(body.inputs) > 1 else None
+    if op.input(1) is None and given is not None and given.uses:
+        yield _form(op, "no condition is given, but its body takes one", "lower.loops.condition")
     for k in range(carried):
         before, after = _type(op.input(2 + k)), _type(body.outputs[1 + k])
         if before is None or after is None or before.shape is None or after.shape is None:

@@ -62,6 +62,49 @@ class TripCount(Pass):
                 ctx.edit(self.name, names, partial(_write, turns, found))
 
 
+@register
+@dataclass(frozen=True)
+class Condition(Pass):
+    """Loop(n, "", i...) -> Loop(n, true, i...), where the body hands its condition on, or gives a constant true
+
+    TensorRT does not know the condition that such a body takes. Exact: an absent condition is true, and stays so.
+    """
+
+    needs = ("Loop",)
+
+    def run(self, model: Model, ctx: Context) -> None:
+        """Look at the loops of all graphs."""
+        for graph in tuple(model.graphs()):
+            for op in graph.owners:
+                turns = turns_of(op)
+                if turns is None or not turns.is_loop or op.graph is not graph or op.input(1) is not None:
+                    continue
+                if op.input(0) is not None and _stays_true(turns):
+                    names = [v.name for v in op.outputs if v is not None] or [op.label]
+                    ctx.edit(self.name, names, partial(_write_condition, turns))
+
+
+def _stays_true(turns: Turns) -> bool:
+    """True for a body that gives the condition that it was given, or a constant true."""
+    value = turns.body.outputs[0]
+    while (op := value.producer) is not None and op.op_type == "Identity" and not op.domain:
+        if op.inputs[0] is None:
+            return False
+        value = op.inputs[0]
+    return value is turns.body.inputs[1] or boolean(value) is True
+
+
+def _write_condition(turns: Turns) -> tuple[Sequence[Origin], Sequence[Op]]:
+    """Give the loop a condition."""
+    op, body, graph = turns.op, turns.body, turns.op.graph
+    assert graph is not None
+    origin = Origin(op.label, op.entry)
+    go = graph.add_const(ArrayTensor(np.asarray(True)), graph.names.fresh("go_on"))
+    body.set_output(0, body.inputs[1])
+    trim(body)
+    return [origin], [rebuild(op, [op.inputs[0], go, *op.inputs[2:]], range(len(op.outputs)))]
+
+
 def _endless(trips: Value | None) -> bool:
     """True for a trip count that is absent, or so large that the condition ends the loop."""
     tensor = None if trips is None else trips.const

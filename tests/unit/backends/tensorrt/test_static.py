@@ -75,8 +75,8 @@ def test_targets_differ() -> None:
 
 def test_a_loop_inside_of_a_branch_is_decided_by_an_input() -> None:
     signature = "(int64 i, bool c, float[2] s) => (bool d, float[2] t, float[2] u)"
-    body = f'o, unused = Loop(n, "", x) <body = l {signature} {{ d = Identity(c) t = Neg(s) u = Abs(s) }}>'
-    text = f"""(int64 sr, int64 n, float[2] x) => (float[2] y) <int64 rate = {{16000}}>
+    body = f"o, unused = Loop(n, go, x) <body = l {signature} {{ d = Identity(c) t = Neg(s) u = Abs(s) }}>"
+    text = f"""(int64 sr, int64 n, bool go, float[2] x) => (float[2] y) <int64 rate = {{16000}}>
     {{ c = Equal(sr, rate)
     y = If(c) <then_branch = a () => (float[2] o) {{ {body} }},
       else_branch = b () => (float[2] p) {{ p = Neg(x) }}> }}"""
@@ -132,6 +132,13 @@ def test_a_loop_without_a_trip_count() -> None:
     text = """(float[2] x, bool c) => (float y) { y2, y = Loop("", c, x) <body = b (int64 i, bool g, float[2] s)
     => (bool h, float[2] t, float[2] u) { h = Identity(g) t = Neg(s) u = Abs(s) }> }"""
     assert broken(text) == [("Loop", "form", "lower.loops.trip_count")]
+
+
+@pytest.mark.parametrize(("given", "expected"), [('""', ["lower.loops.condition"]), ("c", [])])
+def test_a_loop_without_a_condition(given: str, expected: list[str]) -> None:
+    text = f"""(float[2] x, bool c, int64 n) => (float y)
+    {{ y = Loop(n, {given}, x) <body = b (int64 i, bool g, float[2] s) => (bool h, float[2] t) {{ h = Identity(g) t = Neg(s) }}> }}"""
+    assert [remedy for _, _, remedy in broken(text)] == expected
 
 
 def test_dims_that_are_called_alike_by_accident() -> None:
