@@ -210,14 +210,14 @@ _MOVING: dict[str, tuple[int, ...]] = {
     "Transpose": (0,),
     "Trilu": (0,),
     "Concat": (),
-    "Pad": (0, 3),
+    "Pad": (0, 2),
 }
 
 
 def _moved(op: Op, place: int) -> Entries | None:
     """Evaluates the op for numbers of elements in place of the elements."""
     slots = _MOVING[op.op_type] or tuple(range(len(op.inputs)))
-    if op.attrs.get("reduction") is not None:
+    if op.attrs.get("reduction") is not None or (op.op_type == "Pad" and "value" in op.attrs):
         return None
     pool: list[int | float | Symbol | None] = [0]  # what Pad and Trilu fill with
     arrays: list[Array | None] = []

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ...ir import ArrayTensor, DType, Model, Op, Tensor, TensorType, Value
-from ...ops import NotAvailable, attribute, is_current, opdef
-from ...rewrite import Context, Numerics, Rewriter
+from ...ops import NoKernel, NotAvailable, attribute, evaluate, is_current, make, opdef
+from ...rewrite import Context, Numerics, P, RejectError, Rewriter, rule
 from ..base import Pass, register
+from ..example import example
 
 
 @register
@@ -57,6 +58,37 @@ class Fill(Pass):
         if shape is not None and shape == result.type.shape and rw.dtype(made) is result.type.dtype:
             numerics = Numerics.ROUNDING if op.op_type == "Pow" else Numerics.EXACT
             ctx.replace(self.name, {result: made}, rw.staged, numerics=numerics)
+
+
+_FILLED = P.ConstantOfShape("shape").as_("fill")
+
+
+@rule(
+    P.op("Add", "Div", "Mul", "Sub")(_FILLED, P.const("k")).as_("op")
+    | P.op("Add", "Div", "Mul", "Sub")(P.const("k"), _FILLED).as_("op")
+    | P.op("Cast", "Neg", "Not")(_FILLED).as_("op"),
+    example=example(
+        "(float[N] x) => (float[N] y) <float k = {3}> { s = Shape(x) z = ConstantOfShape(s) y = Add(z, k) }"
+    ),
+)
+def number(rw: Rewriter, op: Op, fill: Op, shape: Value, k: Value | None) -> Value:
+    """Add(ConstantOfShape(shape, c), k) -> ConstantOfShape(shape, c + k), likewise of other numbers, Cast, Neg and Not
+
+    Applies to a k of one element. Exact.
+    """
+    old = _number(fill)
+    if old is None or (k is not None and (k.const is None or k.const.size != 1)):
+        raise RejectError("it is not of one number")
+    if rw.shape(op.result) != rw.shape(fill.result):
+        raise RejectError("the number has more dims")
+    operands = [old if v is fill.result else v for v in op.inputs]
+    alone = make(op.op_type, operands, rw.copy_attrs(op), opsets=op.graph.opsets if op.graph else {})
+    try:
+        arrays = evaluate(alone, [None if v is None or v.const is None else v.const.numpy() for v in alone.inputs])
+    except NoKernel as why:
+        raise RejectError(str(why)) from why
+    filled: Value = rw.ConstantOfShape(shape, value=ArrayTensor(arrays[0].reshape(1)), name=fill.name)
+    return filled
 
 
 def _number(op: Op) -> Tensor | None:

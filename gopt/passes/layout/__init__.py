@@ -18,6 +18,7 @@ MODULES = (
     "split",
     "sequences",
     "expand",
+    "common",
     "repeat",
     "pads",
     "broadcast",

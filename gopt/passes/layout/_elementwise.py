@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ... import ops
-from ...ir import Op, Value
+from ...ir import DType, Op, Value
 from ...rewrite import Rewriter
 
 BINARY = (
@@ -28,6 +28,9 @@ PLACED = (
 """Operators whose last bit may depend on where an element stands, and among how many: runtimes compute several elements
 at once, and those that are left over one by one, by another approximation (ONNX Runtime so for Log, Sin, Exp of doubles
 and others)."""
+
+CHOSEN = (DType.FLOAT, DType.DOUBLE, DType.INT32, DType.INT64)
+"""Element types that ONNX Runtime's Where takes."""
 
 
 def again(rw: Rewriter, op: Op, replaced: dict[Value, Value], **changed: Any) -> Value:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from math import prod
 
+import numpy as np
+
 from ...ir import Op, Value
 from ...rewrite import Numerics, P, RejectError, Rewriter, rule
 from ..example import example
-from ._elementwise import BINARY, PLACED, UNARY, again
-from ._shapes import known_shape
+from ._elementwise import BINARY, CHOSEN, PLACED, UNARY, again
+from ._shapes import RESHAPES, axis_of, counted, is_private, known_shape, reshaped
 
 _EXPANDS = P.op("Expand", "Tile")
 _expanded = _EXPANDS("x", ...).as_("expand").shared()
@@ -165,3 +167,65 @@ def of_neutral(rw: Rewriter, x: Value, c: Value) -> Value:
     if known_shape(found) == known_shape(x):
         raise RejectError("the constant enlarges nothing")
     return found
+
+
+@rule(
+    P.Unsqueeze(P.Expand(P.op(*RESHAPES)("", ...).as_("x"), "shape").as_("expand"), P.const("axes")).as_("op"),
+    example=example(
+        "(float[N] x, int64[2] s) => (float[1,M,4] y) <int64[2] shape = {1, 4}, int64[1] last = {-1}, "
+        "int64[1] front = {0}> { u = Unsqueeze(x, last) e = Expand(u, shape) y = Unsqueeze(e, front) }"
+    ),
+)
+def unsqueezed(rw: Rewriter, op: Op, expand: Op, x: Op, shape: Value, axes: Value) -> Value:
+    """Unsqueeze(Expand(Reshape(x), shape), front axes) -> Expand(Reshape(x), shape), one Reshape with more dims of 1
+
+    Applies to axes before all others: an Expand leaves the dims alone that its shape does not name. Exact.
+    """
+    before, after = known_shape(x.result), known_shape(op.result)
+    front = counted(rw.ints(op, "axes") or (), len(after))
+    if front != tuple(range(len(front))):
+        raise RejectError("an axis comes behind others")
+    ones = (1,) * (len(after) - len(before))
+    found: Value = rw.Expand(reshaped(rw, x.result, (*ones, *before)), shape, name=expand.name)
+    return found
+
+
+@rule(
+    P.Concat(P.each("parts")).as_("op"),
+    numerics=Numerics.FINITE,
+    example=example(
+        "(float[M] x, float[K] z) => (float[2,K,M] y) <int64[3] a = {1, 1, -1}, int64[3] b = {1, -1, 1}> "
+        "{ m = Shape(x) k = Shape(z) s = Concat<axis = 0>(k, m) u = Reshape(x, a) v = Reshape(z, b) "
+        "p = Expand(u, s) q = Expand(v, s) y = Concat<axis = 0>(p, q) }"
+    ),
+)
+def stacked(rw: Rewriter, op: Op, parts: tuple[Value, ...]) -> Value:
+    """Concat(Expand(x), Expand(y)) -> Where([first, then second], x, y), as grids of coordinates are put together
+
+    Applies to two operands, at least one of which is expanded for it alone, that have one element each along the axis
+    before that; if x and y make the shape of the result, and are of a type that ONNX Runtime chooses from. A choice
+    may lose the sign of a zero.
+    """
+    result = known_shape(op.result)
+    axis = axis_of(op, op.result) - len(result)
+    if len(parts) != 2 or rw.dtype(op.result) not in CHOSEN or not any(map(_is_expanded, parts)):
+        raise RejectError("there are not two, none is expanded for it alone, or there is no choice of that type")
+    sizes = [known_shape(part)[axis] for part in parts]
+    numbers = [size for size in sizes if isinstance(size, int)]
+    sources = [part.producer.inputs[0] if _is_expanded(part) and part.producer else part for part in parts]
+    for source in sources:
+        shape = known_shape(source)
+        if len(shape) >= -axis and shape[axis] != 1:
+            raise RejectError("an operand has several elements along the axis")
+    if len(numbers) != 2:
+        raise RejectError("the sizes along the axis are not known")
+    first = np.arange(sum(numbers)).reshape(-1, *[1] * (-axis - 1)) < numbers[0]
+    found: Value = rw.Where(rw.const(first), *sources, name=op.name)
+    if known_shape(found) != result:
+        raise RejectError("the shape would be another")
+    return found
+
+
+def _is_expanded(part: Value) -> bool:
+    made = part.producer
+    return made is not None and made.op_type == "Expand" and not made.domain and is_private(part)

@@ -138,3 +138,12 @@ def test_deep_and_doubling_chains_end() -> None:
     for _ in range(12):
         value = c("Concat", value, value, axis=0)
     assert entries(value) is None
+
+
+@pytest.mark.parametrize("number", [-3, 0, 5])
+def test_what_a_pad_puts_in(number: int) -> None:
+    c = Chain(2, N, 4)
+    shape = c("Shape", c.x)
+    assert entries(c("Pad", shape, ints(1, 0), np.array(number))) == (number, 2, N, 4)
+    assert entries(c("Pad", shape, ints(1, 1))) == (0, 2, N, 4, 0)
+    assert entries(c("Pad", shape, ints(1, 0), np.array(number), ints(0), mode="edge")) == (2, 2, N, 4)

@@ -911,6 +911,7 @@ def test_it_stays(name: str) -> None:
 def test_exact_rules_say_so() -> None:
     rounding = [
         "expand.after_function",
+        "expand.stacked",
         "focus.into_conv",
         "products.batches",
         "products.rows",
