@@ -262,8 +262,9 @@ class Job:
             while batches is None and found.equal and runs < len(original.runs):
                 self._compare(original.runs[runs], references[runs], session, comparer, request["seconds"], found)
                 runs += 1
-            # A type that is coarser on purpose cannot hold all numbers of other kinds.
-            if batches is None and not renewed and not request.get("coarsest") and found.equal:
+            # What is coarser on purpose, or judged by a tolerance of somebody's own, need not hold for all numbers.
+            coarse = bool(request.get("coarsest") or tolerance)
+            if batches is None and not renewed and not coarse and found.equal:
                 self._compare_further(original, session, comparer, request["seconds"], found)
         return {
             "equal": found.equal,

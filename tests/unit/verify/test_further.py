@@ -141,6 +141,7 @@ def test_further_runs_show_what_the_first_do_not(job: Callable[..., Job], save: 
     assert not found.equal
     assert "(wide numbers)" in found.reason
     assert checked(job(CLIP, further=False), other).equal
+    assert checked(job(CLIP), other, tolerance=[1e-3, 0.0]).equal, "somebody's own tolerance is for ordinary numbers"
 
 
 def test_further_runs_are_repeated_as_they_were(job: Callable[..., Job]) -> None:
