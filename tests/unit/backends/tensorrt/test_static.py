@@ -137,7 +137,8 @@ def test_a_loop_without_a_trip_count() -> None:
 @pytest.mark.parametrize(("given", "expected"), [('""', ["lower.loops.condition"]), ("c", [])])
 def test_a_loop_without_a_condition(given: str, expected: list[str]) -> None:
     text = f"""(float[2] x, bool c, int64 n) => (float y)
-    {{ y = Loop(n, {given}, x) <body = b (int64 i, bool g, float[2] s) => (bool h, float[2] t) {{ h = Identity(g) t = Neg(s) }}> }}"""
+    {{ y = Loop(n, {given}, x) <body = b (int64 i, bool g, float[2] s) => (bool h, float[2] t)
+    {{ h = Identity(g) t = Neg(s) }}> }}"""
     assert [remedy for _, _, remedy in broken(text)] == expected
 
 
