@@ -28,6 +28,8 @@ _ODD = re.compile(r"[^A-Za-z0-9_./:;-]")
 _WORSE = 1.5
 """How many times larger the error of a better table may be before it counts as worse, if the cosine is no better."""
 _NEGLIGIBLE = 5e-3
+_LEAST_DRIFT = 1e-4
+"""What a cosine may differ from 1 by without counting."""
 _LEAST_COSINE = {"fp16": 0.99, "int8": 0.8}
 """Below, the simulator computes something else than the model, and not the same less exactly."""
 
@@ -280,7 +282,10 @@ def _is_better(new: Candidate, old: Candidate, dtype: str) -> bool:
     wrong, was_wrong = bool(new.wrong(dtype)), bool(old.wrong(dtype))
     if wrong != was_wrong:
         return was_wrong
-    if new.error > max(_NEGLIGIBLE, _WORSE * old.error) and (new.cosine or 0.0) <= (old.cosine or 0.0):
+    drift, before = (1 - (c.cosine if c.cosine is not None else 1.0) for c in (new, old))
+    if new.error > max(_NEGLIGIBLE, _WORSE * old.error) and drift >= before:
+        return False
+    if drift > max(_LEAST_DRIFT, _WORSE * before):
         return False
     if new.cost[0] < old.cost[0]:  # what has no kernel does not run at all
         return True

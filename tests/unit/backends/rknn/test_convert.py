@@ -47,6 +47,7 @@ def test_the_better_table_is_kept() -> None:
         candidate("optimized", "nncc", 50),
         candidate("optimized", "nnc", 100),
         candidate("optimized", "nnc", 50, error=0.2),
+        candidate("optimized", "nn", 50, error=0.001, cosine=0.999),
     ],
 )
 def test_what_is_worse_in_anything_or_equal_is_not(worse: Candidate) -> None:
