@@ -64,8 +64,7 @@ def _if(op: Op) -> Iterator[Blocker]:
         return
     for inner in (inner for branch in branches for graph in branch.walk() for inner in graph.ops):
         if why := _unbuilt(inner):
-            remedy = "lower.recurrent" if inner.op_type in _RECURRENT else ""
-            yield _form(op, why, remedy, f"decide the branch: {_freezing(condition)}")
+            yield _form(op, why, "lower.recurrent", f"decide the branch: {_freezing(condition)}")
             break
     for place, (a, b) in enumerate(zip(branches[0].outputs, branches[1].outputs)):
         ta, tb = _type(a), _type(b)
@@ -89,18 +88,11 @@ _RECURRENT = frozenset(("GRU", "LSTM", "RNN"))
 
 
 def _unbuilt(op: Op) -> str:
-    """Why the builder fails on a loop in a branch: a sequence that it gives and nobody takes; "" if it does not."""
-    if op.domain or op.op_type not in (*_RECURRENT, "Loop"):
+    """Why the builder fails on a layer in a branch: not all its states are used; "" if it does not."""
+    if op.domain or op.op_type not in _RECURRENT:
         return ""
-    if op.op_type in _RECURRENT:
-        sequences = [op.output(0)]
-    else:
-        kept = len(op.inputs) - 2
-        stacked = len(op.bodies[0].outputs) - 1 - kept if op.bodies else 0
-        sequences = [op.output(kept + k) for k in range(stacked)]
-    if all(v is not None and v.is_needed for v in sequences):
-        return ""
-    return f"{op.label} in a branch gives a sequence that is not used"
+    states = op.output(0)
+    return "" if states is not None and states.is_needed else f"of {op.label} in a branch not all states are used"
 
 
 def _freezing(condition: Value | None) -> str:
@@ -137,6 +129,8 @@ def _loop(op: Op) -> Iterator[Blocker]:
     stacked = [v for v in op.outputs[carried:] if v is not None and v.is_needed]
     if stacked and (op.input(0) is None):
         yield _form(op, "stacked results without a trip count", "lower.loops.trip_count")
+    if len(stacked) < len(body.outputs) - 1 - carried:
+        yield _form(op, "a stacked result is not used", "inline.carried")
     given = body.inputs[1] if len(body.inputs) > 1 else None
     if op.input(1) is None and given is not None and given.uses:
         yield _form(op, "no condition is given, but its body takes one", "lower.loops.condition")
@@ -150,6 +144,11 @@ def _loop(op: Op) -> Iterator[Blocker]:
             yield _form(
                 op, f"carried value {k} does not keep its shape", "", "the shape must be the same in every turn"
             )
+
+
+def _scan(op: Op) -> Iterator[Blocker]:
+    if len(op.inputs) == (ops.attribute(op, "num_scan_inputs") or 0):
+        yield _form(op, "nothing is carried from turn to turn", "", "a Loop would do")
 
 
 def _quantize(op: Op) -> Iterator[Blocker]:
@@ -182,5 +181,6 @@ _FORMS = {
     "Loop": _loop,
     "MatMul": _matmul,
     "QuantizeLinear": _quantize,
+    "Scan": _scan,
     "Squeeze": _squeeze,
 }

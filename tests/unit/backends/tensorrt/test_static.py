@@ -73,22 +73,30 @@ def test_targets_differ() -> None:
     assert broken(text, "trt-rtx", 20) == []
 
 
-def test_a_loop_inside_of_a_branch_is_decided_by_an_input() -> None:
+def test_a_stacked_result_of_a_loop_that_is_not_used() -> None:
+    """In a branch or not; a loop in a branch is no trouble otherwise."""
     signature = "(int64 i, bool c, float[2] s) => (bool d, float[2] t, float[2] u)"
     body = f"o, unused = Loop(n, go, x) <body = l {signature} {{ d = Identity(c) t = Neg(s) u = Abs(s) }}>"
-    text = f"""(int64 sr, int64 n, bool go, float[2] x) => (float[2] y) <int64 rate = {{16000}}>
-    {{ c = Equal(sr, rate)
-    y = If(c) <then_branch = a () => (float[2] o) {{ {body} }},
-      else_branch = b () => (float[2] p) {{ p = Neg(x) }}> }}"""
-    found = [b for b in target("trt10").check(model(text)) if b.op_type == "If"]
-    assert ["--freeze sr=16000" in b.hint for b in found] == [True]
-    assert "gives a sequence that is not used" in found[0].reason
-    kept = (
-        text.replace(signature, signature.replace(", float[2] u", ""))
-        .replace("o, unused", "o")
-        .replace("u = Abs(s)", "")
-    )
-    assert target("trt10").check(model(kept)) == []
+    text = f"""(bool c, int64 n, bool go, float[2] x) => (float[2] y) {{ y = If(c)
+    <then_branch = a () => (float[2] o) {{ {body} }}, else_branch = b () => (float[2] p) {{ p = Neg(x) }}> }}"""
+    assert broken(text) == [("Loop", "form", "inline.carried")]
+    for old, new in ((", float[2] u)", ")"), ("o, unused", "o"), ("u = Abs(s)", "")):
+        text = text.replace(old, new)
+    assert broken(text) == []
+
+
+def test_a_scan_that_carries_nothing() -> None:
+    body = "<num_scan_inputs = 1, body = b (float[3] a) => (float[3] u) { u = Neg(a) }>"
+    assert broken(f"(float[4,3] x) => (float[4,3] q) {{ q = Scan {body} (x) }}") == [("Scan", "form", "")]
+
+
+def test_an_input_that_decides_a_branch_is_named() -> None:
+    text = """(int64 sr, float[4,1,3] x, float[1,8,3] w, float[1,8,2] r, float[1,1,2] e) => (float y)
+    <int64 rate = {16000}> { c = Equal(sr, rate) y = If(c)
+    <then_branch = a () => (float p) { z, p = LSTM<hidden_size = 2>(x, w, r) },
+      else_branch = b () => (float q) { q = Neg(e) }> }"""
+    (found,) = target("trt10").check(model(text))
+    assert (found.remedy, found.hint) == ("lower.recurrent", "decide the branch: --freeze sr=16000")
 
 
 @pytest.mark.parametrize(("results", "expected"), [("o", []), ("z, h", ["lower.recurrent"])])
@@ -98,7 +106,7 @@ def test_a_layer_inside_of_a_branch(results: str, expected: list[str]) -> None:
     {{ y = If(c) <then_branch = a () => (float p)
       {{ {results} = LSTM<hidden_size = 2>(x, w, r) p = ReduceSum({inner}) }},
       else_branch = b () => (float q) {{ q = ReduceSum(e) }}> }}"""
-    found = [b.remedy for b in target("trt10").check(model(text)) if "sequence" in b.reason]
+    found = [b.remedy for b in target("trt10").check(model(text)) if "states" in b.reason]
     assert found == expected
 
 
