@@ -26,6 +26,7 @@ STATES = {
     ExitCode.MISSING_COMPONENT: "missing",
 }
 _RESULT = "result.json"
+_PACKAGE = str(Path(__file__).resolve().parents[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,11 @@ def read_list(path: Path) -> list[Item]:
         if not words:
             continue
         model = path.parent / words[0]
-        name, count = model.stem, 1
+        stem = "".join(c if c.isprintable() else "_" for c in model.stem).strip(".") or "model"
+        name, count = stem, 1
         while name in used:
             count += 1
-            name = f"{model.stem}-{count}"
+            name = f"{stem}-{count}"
         used.add(name)
         items.append(Item(model, tuple(words[1:]), name))
     if not items:
@@ -168,12 +170,18 @@ def _result(item: Item, command: Sequence[str], place: Path) -> Path:
 
 def _one(item: Item, command: Sequence[str], place: Path, timeout: float) -> Done:
     """Run one model; all that is said goes to the log."""
-    arguments = [sys.executable, "-m", "gopt", *command, "-o", str(_result(item, command, place)), "--force"]
+    # -P: a module that lies where the caller stands, as a stranger's model may, is not imported.
+    arguments = [sys.executable, "-P", "-m", "gopt", *command, "-o", str(_result(item, command, place)), "--force"]
     started = time.monotonic()
     log = place / "log.txt"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([_PACKAGE, *filter(None, [os.environ.get("PYTHONPATH")])])},
         )
         try:
             status: int | None = process.wait(timeout)

@@ -20,7 +20,7 @@ class Workshop:
     """Writes models for a run; what is left of them goes when it ends.
 
     A candidate is a hidden file beside the output, where a rename makes it the output, its external data with it; where
-    there will be no output, it lies in a temporary folder. What runs for the same output left that were killed goes first.
+    there will be no output, it lies in a temporary folder. What killed runs for the same output left behind goes first.
 
     Attributes:
         target: the output file; None if there will be none.

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import GoptError
+from ..frontends.arrays import read_array
 from ..ir import Array
 from ..verify.samples import sample
 from .dumping import dump
@@ -36,7 +37,7 @@ def reference(
     given = dict(given or {})
     try:
         made = sample(model, {name: shape for name, shape in sizes.items() if name not in given})
-        feed = {name: np.load(v, allow_pickle=False) if isinstance(v, (str, Path)) else v for name, v in given.items()}
+        feed = {name: read_array(name, v) if isinstance(v, (str, Path)) else v for name, v in given.items()}
         feed |= made
         with tempfile.TemporaryDirectory(prefix="gopt-sample-") as folder:
             file = Path(folder) / "outputs.npz"

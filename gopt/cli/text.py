@@ -18,7 +18,7 @@ def emit(text: str = "") -> None:
 
 def note(text: str) -> None:
     """Write a remark to stderr."""
-    print(f"gopt: {safe(text, sys.stderr)}", file=sys.stderr)
+    print(f"gopt: {safe(one_line(text, keep_lines=True), sys.stderr)}", file=sys.stderr)
 
 
 def emit_json(data: Any) -> None:

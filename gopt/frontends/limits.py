@@ -29,7 +29,7 @@ class Limits:
     nodes: int = 2_000_000
     name: int = 1 << 16
     attribute: int = 1 << 26
-    dense: int = 1 << 31
+    dense: int = 1 << 28
     folders: tuple[Path, ...] = ()
 
 

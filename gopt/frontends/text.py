@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from ..errors import ModelError
 from ..ir import Model
@@ -10,6 +11,9 @@ from .onnx import load
 
 _IR_VERSION = 10
 _OPSET = 21
+_DEEPEST = 400
+"""Brackets inside brackets: the parser of the onnx package goes deeper until its stack is used up, and crashes."""
+_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|#[^\n]*|=>|[(\[{<]|[)\]}>]', re.DOTALL)
 
 
 def parse(text: str, folder: str | os.PathLike[str] | None = None) -> Model:
@@ -26,6 +30,8 @@ def parse(text: str, folder: str | os.PathLike[str] | None = None) -> Model:
 
     if "{...}" in text:
         raise ModelError("the text cannot be read: tensors in it are elided")
+    if _depth(text) > _DEEPEST:
+        raise ModelError(f"the text cannot be read: brackets nest deeper than {_DEEPEST}")
     try:
         text.encode()
         proto = onnx.parser.parse_model(text)
@@ -39,3 +45,15 @@ def parse(text: str, folder: str | os.PathLike[str] | None = None) -> Model:
     if not proto.opset_import:
         proto.opset_import.add(domain="", version=_OPSET)
     return load(proto, folder)
+
+
+def _depth(text: str) -> int:
+    """How deep brackets nest at most, those in strings and remarks not counted."""
+    depth = deepest = 0
+    for found in _TOKEN.finditer(text):
+        if found[0] in ("(", "[", "{", "<"):
+            depth += 1
+            deepest = max(deepest, depth)
+        elif found[0] in (")", "]", "}", ">"):
+            depth -= 1
+    return deepest

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UsageError
+from ..frontends.arrays import read_array
 from ..ir import Array, DType, dtype_of
 from .inputs import InputSpec
 
@@ -18,13 +19,7 @@ def loaded(name: str, value: Array | str | Path) -> Array:
         UsageError: the file is no plain .npy file, or ONNX has no such element type.
     """
     if not isinstance(value, np.ndarray):
-        try:
-            read = np.load(value, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise UsageError(f"input {name!r}: {value} is not a .npy file that can be read: {error}") from None
-        if not isinstance(read, np.ndarray):
-            raise UsageError(f"input {name!r}: {value} holds more than one array")
-        value = read
+        value = read_array(name, value)
     if value.dtype.kind == "O":
         return np.array([s.decode() if isinstance(s, bytes) else str(s) for s in value.ravel()], np.str_).reshape(
             value.shape

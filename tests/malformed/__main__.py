@@ -14,6 +14,7 @@ def main() -> int:
     parser.add_argument("--family", choices=FAMILIES, help="these alone")
     parser.add_argument("--name", default="", help="those alone whose name contains this")
     parser.add_argument("--share", type=float, default=1.0, help="of each family of chance damage")
+    parser.add_argument("--every", action="store_true", help="all commands on each, not some in turn")
     parser.add_argument("--slow", type=float, default=5.0, help="seconds from which on a command is listed")
     args = parser.parse_args()
     counts: dict[str, Counter[str]] = {}
@@ -21,7 +22,7 @@ def main() -> int:
     for case in chosen(args.family, args.share):
         if args.name not in case.name:
             continue
-        for command, outcome in judge(case):
+        for command, outcome in judge(case, every=args.every):
             counts.setdefault(f"{case.family} {command}", Counter())[outcome.kind] += 1
             most, longest = max(most, outcome.memory), max(longest, outcome.seconds)
             if outcome.wrong or outcome.seconds > args.slow:
@@ -30,7 +31,7 @@ def main() -> int:
                 print("\n".join(f"    {line}" for line in outcome.errors.splitlines()[-8:]))
             faults += bool(outcome.wrong)
     for name, found in counts.items():
-        print(f"{name:24}", ", ".join(f"{kind} {count}" for kind, count in sorted(found.items())))
+        print(f"{name:26}", ", ".join(f"{kind} {count}" for kind, count in sorted(found.items())))
     print(f"{faults} faults; longest {longest:.1f} s, most memory {most >> 20} MB")
     return 1 if faults else 0
 

@@ -24,6 +24,8 @@ class Case:
         refused: no command may accept it.
         accepted: every command must.
         verify: `gopt run` verifies; damage found by chance is mostly run without, as that takes a second.
+        argv: the one command that it goes through, instead of those that take a model.
+        leaves: what that command may make.
     """
 
     family: str
@@ -33,6 +35,8 @@ class Case:
     refused: bool = False
     accepted: bool = False
     verify: bool = True
+    argv: tuple[str, ...] = ()
+    leaves: tuple[str, ...] = ()
 
 
 def info(name: str, shape: list[int | str] | None = None, kind: int = TensorProto.FLOAT) -> onnx.ValueInfoProto:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 
-from . import bombs, damage, external, faults
+from . import bombs, damage, external, faults, hostile, inputs
 from .case import Case
 
 FAMILIES: dict[str, Callable[[], Iterator[Case]]] = {
     "faults": faults.cases,
     "external": external.cases,
+    "hostile": hostile.cases,
+    "files": inputs.cases,
     "bombs": bombs.cases,
     "truncations": damage.truncations,
     "flips": damage.flips,

@@ -16,7 +16,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -25,11 +25,17 @@ import onnx
 from gopt.cli import main
 
 from .case import Case, sample
+from .commands import OTHERS, OUT, Command, commands
+from .commands import main as main_commands
 
 SECONDS = 30.0
-"""Time that one command may take; 120 s for one that verifies, whose own limit is 5 s."""
-MEMORY = 4 << 30
-"""Highest resident set of a command, that of a child that verifies included."""
+"""Time that one command may take; twice as long for one that verifies, whose own limit is 5 s."""
+MEMORY = 256 << 20
+"""Highest resident set of a command, and what more a child may have that verifies under a limit of 500 MB."""
+VERIFYING = 700 << 20
+_PYTHON = 64 << 20  # what a process of its own would begin with
+PER_BYTE = 24
+"""Memory that a command may take for each byte of the model."""
 SECRET = b"nobody may read this" * 100
 _STATUS = frozenset({0, 2, 3, 4, 5, 6, 7})
 
@@ -42,7 +48,7 @@ class Outcome:
         status: of its exit; negative if a signal ended it.
         output, errors: what it printed.
         seconds: wall time.
-        memory: highest resident set, in bytes.
+        memory: highest resident set, in bytes, as of a process of its own.
         wrong: what is wrong about it; "" if nothing is.
     """
 
@@ -59,24 +65,19 @@ class Outcome:
         return "FAULT" if self.wrong else {0: "accepted", 5: "accepted"}.get(self.status, f"refused ({self.status})")
 
 
-def commands(case: Case) -> list[list[str]]:
-    """What is run on a case."""
-    verify = ["--verify-timeout", "5"] if case.verify else ["--no-verify"]
-    return [
-        ["run", "m.onnx", "-o", "out.onnx", *verify],
-        ["inspect", "m.onnx"],
-        ["check", "m.onnx", "--target", "tensorrt", "--level", "static"],
-    ]
+def judge(case: Case, only: Sequence[str] = (), every: bool = False) -> Iterator[tuple[str, Outcome]]:
+    """Run the commands on a case, in a folder made for it; yields the name of each and what it did.
 
-
-def judge(case: Case, only: Sequence[str] = ()) -> Iterator[tuple[str, Outcome]]:
-    """Run the commands on a case, in a folder made for it; yields the name of each and what it did."""
+    Args:
+        case: what to run them on.
+        only: names of commands; all that are the case's turn by default.
+        every: all other commands, too, not just the one that is the case's turn.
+    """
     with placed(case) as folder:
-        for argv in commands(case):
-            if not only or argv[0] in only:
+        for command in commands(case, every):
+            if not only or command.name in only:
                 before = _listing(folder.parent)
-                outcome = run(argv, folder, 120.0 if argv[0] == "run" and case.verify else SECONDS)
-                yield argv[0], _judged(case, argv[0], outcome, folder, before)
+                yield command.name, _judged(case, command, folder, before)
 
 
 @contextmanager
@@ -89,6 +90,7 @@ def placed(case: Case) -> Iterator[Path]:
         outside.mkdir()
         (outside / "secret.bin").write_bytes(SECRET)
         (folder / "m.onnx").write_bytes(case.data)
+        (folder / "list.txt").write_text("m.onnx\n")
         if case.setup is not None:
             case.setup(folder)
         yield folder
@@ -102,16 +104,16 @@ def _warm() -> None:
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         path = Path(folder, "m.onnx")
         path.write_bytes(sample().SerializeToString())
-        case = Case("", "", b"", verify=False)
-        for argv in commands(case):
-            main([str(path) if a == "m.onnx" else str(Path(folder, a)) if a == "out.onnx" else a for a in argv])
+        for command in (*main_commands(Case("", "", b"", verify=False)), *OTHERS[:-3]):
+            places = {a: str(Path(folder, a)) for a in ("m.onnx", *OUT, "stages")}
+            main([places.get(a, a) for a in command.argv])
 
 
 def run(argv: Sequence[str], folder: Path, seconds: float) -> Outcome:
     """Run `gopt ARGV` in a fork, with limits."""
     _warm()
     streams = [tempfile.TemporaryFile() for _ in range(2)]  # noqa: SIM115  # closed below
-    start = time.monotonic()
+    start, inherited = time.monotonic(), _resident()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the tests' own threads are not used in the child
         pid = os.fork()
@@ -125,9 +127,13 @@ def run(argv: Sequence[str], folder: Path, seconds: float) -> Outcome:
         texts.append(stream.read().decode("utf-8", "backslashreplace"))
         stream.close()
     wrong = f"it hangs: no end within {seconds:.0f} s" if status is None else ""
-    if not wrong and memory > MEMORY:
-        wrong = f"it took {memory >> 20} MB"
+    memory = max(0, memory - inherited) + _PYTHON
     return Outcome(-9 if status is None else status, texts[0], texts[1], spent, memory, wrong)
+
+
+def _resident() -> int:
+    """Bytes that this process has, and that a fork begins with."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def _child(argv: Sequence[str], folder: Path, streams: list[int]) -> None:
@@ -166,41 +172,56 @@ def _wait(pid: int, deadline: float) -> tuple[int | None, int]:
     return None, os.wait4(pid, 0)[2].ru_maxrss << 10
 
 
-def _judged(case: Case, command: str, outcome: Outcome, folder: Path, before: dict[str, bytes | None]) -> Outcome:
-    wrong = outcome.wrong or _fault(case, command, outcome, folder, before)
-    (folder / "out.onnx").unlink(missing_ok=True)
-    return Outcome(outcome.status, outcome.output, outcome.errors, outcome.seconds, outcome.memory, wrong)
+def _judged(case: Case, command: Command, folder: Path, before: dict[str, bytes | None]) -> Outcome:
+    outcome = run(command.argv, folder, SECONDS * (2 if command.verifies else 1))
+    bound = (VERIFYING if command.verifies or case.argv else MEMORY) + PER_BYTE * len(case.data)
+    wrong = outcome.wrong or (f"it took {outcome.memory >> 20} MB" if outcome.memory > bound else "")
+    wrong = wrong or _fault(case, command, outcome, folder, before)
+    for name in command.leaves:
+        if (folder / name).is_dir():
+            shutil.rmtree(folder / name)
+        elif f"{folder.name}/{name}" not in before:
+            (folder / name).unlink(missing_ok=True)
+    return replace(outcome, wrong=wrong)
 
 
-def _fault(case: Case, command: str, outcome: Outcome, folder: Path, before: dict[str, bytes | None]) -> str:
+def _fault(case: Case, command: Command, outcome: Outcome, folder: Path, before: dict[str, bytes | None]) -> str:
     """What is wrong about what a command did; "" if nothing is."""
+    wrong = _misbehaved(case, command, outcome)
+    after = _listing(folder.parent)
+    done = outcome.status == 0 or command.always
+    new = {name for name in after if name not in before}
+    new -= {n for n in new if done and n.split("/")[0] == folder.name and n.split("/")[1] in command.leaves}
+    if new or any(after.get(name) != data for name, data in before.items()):
+        return f"it changed files: {sorted(new) or sorted(n for n, d in before.items() if after.get(n) != d)}"
+    log = folder / "all" / "m" / "log.txt"
+    if log.is_file() and "Traceback" in log.read_text("utf-8", "replace"):
+        return f"a traceback in the log: {log.read_text('utf-8', 'replace')[-500:]}"
+    if not wrong and outcome.status == 0 and "out.onnx" in command.leaves:
+        return _unsound(folder / "out.onnx")
+    return wrong
+
+
+def _misbehaved(case: Case, command: Command, outcome: Outcome) -> str:
+    """What is wrong about the status and the texts of a command."""
     status, errors = outcome.status, outcome.errors
-    if status not in _STATUS:
+    if status not in _STATUS and not (status == 1 and command.always):
         return f"exit status {status}"
     if "Traceback" in errors or "Traceback" in outcome.output:
         return "a traceback"
-    lines = [line for line in errors.splitlines() if not line.startswith("gopt: warning: ")]
-    if status in (0, 5):
-        if lines:
-            return f"it says {lines[0]!r} and succeeds"
-        if case.refused:
-            return "it is accepted"
-    elif len(lines) != 1 or not lines[0].startswith("gopt: error: ") or not lines[0].isprintable():
-        return "no single line of error"
-    elif case.accepted:
-        return f"it is refused: {lines[0]}"
-    if any(not line.isprintable() for line in outcome.output.splitlines()):
+    lines = [line for line in errors.splitlines() if not line.startswith(("gopt: warning: ", "gopt: note: "))]
+    if any(not line.isprintable() for line in (*outcome.output.splitlines(), *errors.splitlines())):
         return "it prints control characters"
     if SECRET[:20].decode() in outcome.output + errors:
         return "it shows what lies outside"
-    after = _listing(folder.parent)
-    new = {name for name in after if name not in before}
-    allowed = {"model/out.onnx", "model/out.onnx.data"} if command == "run" and status == 0 else set()
-    if new - allowed or any(after.get(name) != data for name, data in before.items()):
-        return f"it changed files: {sorted(new)}"
-    if command == "run" and status == 0:
-        return _unsound(folder / "out.onnx")
-    return ""
+    if command.always:
+        return ""
+    if status in command.findings or (status == 5 and not lines):
+        return f"it says {lines[0]!r} and succeeds" if lines else "it is accepted" if case.refused else ""
+    if len(lines) != 1 or not lines[0].startswith("gopt: error: "):
+        return f"no single line of error: {lines}"
+    main_one = command.name in {"run", "inspect", "check"}
+    return f"it is refused: {lines[0]}" if case.accepted and main_one else ""
 
 
 def _unsound(path: Path) -> str:

@@ -95,3 +95,24 @@ def test_the_command_takes_options_of_run(listed: Path, tmp_path: Path, capsys: 
     status = main(["batch", "--models", str(listed), "-o", str(tmp_path / "out"), "--no-verify", "--skip", "fuse"])
     assert status == 1
     assert "1 of 2 went well" in capsys.readouterr().out
+
+
+def test_modules_beside_the_models_are_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frontend.save(parse(MODEL), tmp_path / "good.onnx")
+    for name in ("json", "numpy", "gopt", "sitecustomize"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'pwned')!r}, 'w')")
+    (tmp_path / "models.txt").write_text("good.onnx\n")
+    monkeypatch.chdir(tmp_path)
+    (found,) = run(tmp_path / "models.txt", tmp_path / "out", ["--no-verify"])
+    assert found.state == "ok"
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_names_of_folders_stay_in_the_output(tmp_path: Path) -> None:
+    (tmp_path / "models.txt").write_text("..\n../..\n\x1b[2J.onnx\na/...\n")
+    assert [item.name for item in read_list(tmp_path / "models.txt")] == [
+        "model",
+        "model-2",
+        "_[2J",
+        "model-3",
+    ]

@@ -20,6 +20,11 @@ Kind = Literal["training_source", "onnx_source", "rknn_source"]
 KINDS: tuple[Kind, ...] = ("training_source", "onnx_source", "rknn_source")
 Colour = Annotated[int, Field(ge=0, le=255)]
 Positive = Annotated[int, Field(gt=0)]
+_LONGEST = 1 << 20
+_SHOWN = 300
+"""Characters of a file, and of what is wrong with one."""
+_DEEPEST = 16
+_LARGE = 1e15
 
 
 class _Strict(BaseModel):
@@ -168,17 +173,47 @@ def read(path: Path) -> Source:
     import yaml
 
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:
+            said = file.read(_LONGEST + 1)
+        if len(said) > _LONGEST:
+            raise ModelError(f"{path}: it has more than {_LONGEST} characters")
+        _check_events(path, said)
+        data = yaml.safe_load(said)
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeError) as error:
-        raise ModelError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise ModelError(f"{path}: no valid YAML: it is nested too deeply") from None
+    except (yaml.YAMLError, ValueError, TypeError, KeyError, IndexError) as error:  # of numbers and dates that are none
+        raise ModelError(f"{path}: no valid YAML: {' '.join(str(error).split())[:_SHOWN]}") from None
     if not isinstance(data, dict):
         raise ModelError(f"{path}: it holds no mapping")
     try:
         return Source.model_validate(data)
     except ValidationError as error:
         raise ModelError(f"{path}: " + "; ".join(_complaints(error))) from None
+
+
+def _check_events(path: Path, text: str) -> None:
+    """See to it that a file is no deeper than its schema, and that nothing in it stands for something else in it.
+
+    A page of aliases can stand for a billion entries.
+
+    Raises:
+        ModelError: it does not keep to that.
+    """
+    import yaml
+
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        line = event.start_mark.line + 1 if event.start_mark is not None else 0
+        if isinstance(event, yaml.AliasEvent):
+            raise ModelError(f"{path}: line {line}: aliases are not taken here")
+        if isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
+            depth += 1
+        elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
+            depth -= 1
+        if depth > _DEEPEST:
+            raise ModelError(f"{path}: line {line}: it is nested too deeply")
 
 
 def _complaints(error: ValidationError) -> Iterator[str]:
@@ -188,7 +223,8 @@ def _complaints(error: ValidationError) -> Iterator[str]:
         if problem["type"] == "extra_forbidden":
             said = "there is no such key"
         given = problem["input"]
-        shown = f" (given: {given!r})" if isinstance(given, (str, int, float)) else ""
+        plain = isinstance(given, str) or (isinstance(given, (int, float)) and abs(given) < _LARGE)
+        shown = f" (given: {given!r})" if plain else ""
         yield f"{place}: {said}{shown}" if place else said
 
 

@@ -49,7 +49,7 @@ def save(model: Model, path: str | os.PathLike[str], made: Path | None = None) -
         made: another file of that folder, to which the very same model was saved; it is moved, with its data.
 
     Raises:
-        UsageError: `path` is something else than a file, or its folder does not exist.
+        UsageError: `path` is something else than a file, or the model has its data there, or its folder does not exist.
         ModelError: the model is too large even without its constants.
         OSError: it cannot be written, or external data cannot be read.
     """
@@ -60,6 +60,8 @@ def save(model: Model, path: str | os.PathLike[str], made: Path | None = None) -
     if target.exists() and not target.is_file():
         raise UsageError(f"{target}: it exists and is no regular file")
     read = model.extras.files if isinstance(model.extras, ModelNote) else frozenset()
+    if target.resolve() in read:
+        raise UsageError(f"{target}: the model has its data in that file")
     ready = None if made is None else made.with_name(f"{made.name}.data")
     if made is not None and ready is not None and not ready.exists():
         with Draft(place(target, read)) as draft:

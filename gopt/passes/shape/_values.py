@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import UsageError
+from ...frontends.arrays import read_array
 from ...ir import Array, Dim, DType
 
 _WORDS = {"true": True, "false": False, "nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
@@ -20,13 +21,7 @@ def given(name: str, text: str) -> Array:
         UsageError: it is none of these, or the file cannot be read.
     """
     if text.startswith("@"):
-        try:
-            read = np.load(text[1:], allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise UsageError(f"input {name!r}: {text[1:]} is not a .npy file that can be read: {error}") from None
-        if not isinstance(read, np.ndarray):
-            raise UsageError(f"input {name!r}: {text[1:]} holds more than one array")
-        return read
+        return read_array(name, text[1:])
     try:
         array = np.array(_parsed(text.strip()))
     except ValueError:

@@ -16,6 +16,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from gopt.api.output import Workshop
+from gopt.errors import UsageError
 from gopt.frontends.onnx import load, save
 from gopt.frontends.onnx.placing import lock, sweep
 from gopt.ir import Model
@@ -168,6 +169,20 @@ def test_data_that_the_model_read_stay_although_the_result_has_none(tmp_path: Pa
         model.graph.drop(value)
     save(model, target)
     assert value_of(tmp_path / "copy.onnx") == 1
+
+
+def test_a_model_is_not_written_over_its_data(tmp_path: Path) -> None:
+    path = source(tmp_path, 1)
+    before = (tmp_path / "source.data").read_bytes()
+    with pytest.raises(UsageError, match="has its data"):
+        save(load(path), tmp_path / "source.data")
+    with Workshop(tmp_path / "source.data") as shop:
+        model = load(path)
+        shop.write(model)
+        with pytest.raises(UsageError, match="has its data"):
+            shop.publish(model)
+    assert (tmp_path / "source.data").read_bytes() == before
+    assert files(path) == ["source.data", "source.onnx"]
 
 
 @pytest.mark.parametrize("call", range(12))

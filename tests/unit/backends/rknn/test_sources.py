@@ -11,6 +11,7 @@ from gopt.backends.rknn.sources import read, text
 from gopt.errors import ModelError, UsageError
 from gopt.frontends import onnx as frontend
 from gopt.frontends.text import parse
+from tests.malformed.inputs import sources as hostile
 
 TRAINING = """\
 kind: training_source
@@ -123,3 +124,15 @@ def test_files_in_another_order_are_refused(chain: Path) -> None:
 
 def test_a_file_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
     assert "No such file" in problems([tmp_path / "none.yaml"])[0]
+
+
+@pytest.mark.parametrize("case", sorted(hostile()))
+def test_hostile_files_are_one_error(tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / "s.yaml"
+    place.write_bytes(hostile()[case])
+    with pytest.raises(ModelError) as caught:
+        read(place)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 4000
+    assert [p.name for p in tmp_path.iterdir()] == ["s.yaml"], "no code ran"
