@@ -137,6 +137,9 @@ def _of_one(op: Op) -> Iterator[Blocker]:
     if op.op_type in ("LSTM", "GRU", "RNN") and not op.domain and None in op.outputs:
         reason = "it leaves out a result before its last, and the toolkit looks at each by its name"
         yield Blocker(op.label, op.op_type, "result", reason, "npu.results", evidence="measured")
+    if op.op_type == "ConstantOfShape" and not op.domain and "value" not in op.attrs:
+        reason = "the toolkit dies on a value that is left to the default"
+        yield Blocker(op.label, op.op_type, "attribute", reason, "npu.movement.filled", evidence="measured")
     if op.domain or made is None or not isinstance(made.type, TensorType):
         return
     if op.op_type == "Cast" and made.type.dtype in _NEVER and not made.is_output:

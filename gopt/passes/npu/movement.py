@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...ir import DType, Op, Value
+from ...ir import ArrayTensor, DType, Op, Value
 from ...ops import operands
 from ...rewrite import Numerics, P, RejectError, Rewriter, rule
 from ..example import example
@@ -127,6 +127,21 @@ def space_to_depth(rw: Rewriter, x: Value, op: Op) -> Value:
     split = rw.Reshape(x, [n, c, h // block, block, w // block, block])
     turned = rw.Transpose(split, perm=[0, 3, 5, 1, 2, 4])
     result: Value = rw.Reshape(turned, [n, c * block * block, h // block, w // block])
+    return result
+
+
+@rule(
+    P.ConstantOfShape("sizes").as_("op"),
+    example=example("(float[2,3] x) => (float[2,3] y) { s = Shape(x) z = ConstantOfShape(s) y = Sub(x, z) }"),
+)
+def filled(rw: Rewriter, sizes: Value, op: Op) -> Value:
+    """ConstantOfShape(sizes) -> ConstantOfShape(sizes; value = 0)
+
+    Writes down the default of the attribute, which compilers look at. Exact.
+    """
+    if "value" in op.attrs:
+        raise RejectError("the value is given")
+    result: Value = rw.ConstantOfShape(sizes, value=ArrayTensor(np.zeros(1, np.float32)))
     return result
 
 

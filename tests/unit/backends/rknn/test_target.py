@@ -91,6 +91,11 @@ def test_a_plain_model_is_taken() -> None:
             "GRU 'h'",
             "leaves out a result",
         ),
+        (
+            HEAD + "g (float[4] x) => (float[4] y) { s = Shape(x) y = ConstantOfShape(s) }",
+            "ConstantOfShape 'y'",
+            "left to the default",
+        ),
         (HEAD + "g (float[4] x) => (int64[1,N] y) { y = NonZero(x) }", "NonZero 'y'", "depends on data"),
     ],
 )

@@ -342,6 +342,13 @@ def test_other_pads_stay(graph: str) -> None:
     assert [op.op_type for op in model.graph.ops] == ["Pad"]
 
 
+def test_the_default_of_a_filler_is_written_down() -> None:
+    graph = "g (float[2,3] x) => (float[2,3] y) { s = Shape(x) z = ConstantOfShape(s) y = Sub(x, z) }"
+    model = rewritten(graph)
+    (made,) = [op for op in model.graph.ops if op.op_type == "ConstantOfShape"]
+    assert "value" in made.attrs
+
+
 def test_where_of_one_number() -> None:
     graph = "g (bool[1,1] c, float[1,1] x, float[1,1] z) => (float[1,1] y) { y = Where(c, x, z) }"
     assert "Where" not in ops(graph)
