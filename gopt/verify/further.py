@@ -25,7 +25,7 @@ _LEAST = 0.15
 """Seconds that further runs of the original may take: so many, or a share of what went before, if that is more.
 
 These are seconds of the processor, so that what is run does not depend on what else the machine does."""
-_PATIENCE, _MARGIN = 0.25, 4.0
+_PATIENCE, _MARGIN = 0.2, 2.0
 """Seconds on the clock that any run gets, and how many times what is left it gets beside."""
 _STYLES = (Style.WIDE, Style.STEPS, Style.STEADY, Style.ODD, Style.WIDE, Style.STEPS, Style.STEADY)
 """In order of what they are worth; where runs take no time, the numbers of a second round differ."""
