@@ -45,6 +45,7 @@ def run_further(
     session: Session,
     free: Sequence[Variable],
     cases: Sequence[Dims],
+    began: float,
     make: Make,
     told: Told,
 ) -> Plan:
@@ -55,13 +56,14 @@ def run_further(
         session: the same, loaded.
         free: its dynamic dims.
         cases: the assignments that ran.
+        began: what the processor had done when the work on the original began.
         make: makes a `Run` of what came out.
         told: is told what is tried, in case that the process does not survive it.
 
     Returns:
         What to run again, if it has to be.
     """
-    left = max(_LEAST, _SHARE * time.process_time())
+    left = max(_LEAST, _SHARE * (time.process_time() - began))
     sizes = _Sizes(free, cases, original.effort)
     plan: Plan = []
     for number, style in enumerate(_STYLES):

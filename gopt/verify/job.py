@@ -47,6 +47,7 @@ class Job:
         self.report = report
         self.original: Original | None = None
         self._noise: Noise | None = None
+        self._began = 0.0
 
     # -- the original --------------------------------------------------------------------------------------------------
 
@@ -58,6 +59,7 @@ class Job:
             UsageError: the user's inputs or dims do not fit the model.
         """
         path, deadline = Path(request["model"]), time.monotonic() + request["seconds"]
+        self._began = time.process_time()
         original = self._read(path, request)
         session = self._load(path, original.random)
         original.kinds, original.frozen = session.inputs, frozenset(request.get("frozen", ()))
@@ -109,7 +111,7 @@ class Job:
         if request.get("once") or wanted is False or len(original.given) == len(original.inputs):
             return
         if wanted is True:
-            run_further(original, session, free, cases, make, told)
+            run_further(original, session, free, cases, self._began, make, told)
         else:
             run_again(original, session, planned(wanted), max(1.0, 10 * original.seconds), make)
 
