@@ -72,7 +72,8 @@ def check(
         chosen.cases = cases_of(loaded, Path(model))
     _introduce(chosen, Path(model), loaded, None, ())
     verdict = _prove(chosen, loaded, Path(model), level, target_timeout)
-    verdict.missing = "" if demanded else verdict.missing
+    if demanded:
+        _insist(chosen, level, verdict)
     return verdict
 
 
@@ -140,10 +141,11 @@ def make(
     made.before = before
     if passes is None:
         made.verdict.blockers = [_without_remedy(b) for b in made.verdict.blockers]
-    made.verdict.missing = "" if demanded else made.verdict.missing
     made.files = [written, *chosen.emit(made.result.model, written)]
     if cut is not None:
         made.files.append(_tail(source, cut, written))
+    if demanded:
+        _insist(chosen, level, made.verdict)
     return made
 
 
@@ -234,6 +236,17 @@ def possible(target: Target, level: str) -> str:
     if wanted not in target.below(highest):
         raise MissingComponentError(f"level {wanted} of target {target.name} cannot be tried: {advice}")
     return wanted
+
+
+def _insist(target: Target, level: str, verdict: Verdict) -> None:
+    """Say no word of higher levels where one was asked for, if it was tried.
+
+    Raises:
+        MissingComponentError: it was not, for want of what it takes with this model.
+    """
+    if verdict.ok and verdict.missing and verdict.tried in target.below(level)[:-1]:
+        raise MissingComponentError(f"level {level} of target {target.name} cannot be tried: {verdict.missing}")
+    verdict.missing = ""
 
 
 def _prove(target: Target, model: Model, path: Path, level: str, timeout: float) -> Verdict:

@@ -140,6 +140,8 @@ class TensorRT(Target):
             return found
         deadline = time.monotonic() + timeout
         module = builder.module_for(self.major)
+        if found.ok and (why := self._beyond(module, model)):
+            return replace(found, missing=why)
         with Builder(module) as asked:
             profiles = self.profiles(model) if level == "built" else [Profile()]
             profile, stages = profiles[0], self._ask(asked, path, level, profiles[0], deadline)
@@ -155,6 +157,15 @@ class TensorRT(Target):
             advice = "" if verdict.ok else undecided(model)
             verdict.blockers = [b if b.hint or b.remedy else replace(b, hint=advice) for b in verdict.blockers]
             return verdict
+
+    def _beyond(self, module: str, model: Model) -> str:
+        """Why a package that stands in for the target's own cannot judge a model; "" if it can."""
+        if not self.major or module == builder.FULL:
+            return ""
+        lacking = {kind for b in Support(read_table(__package__), TensorRTRTX.name).check(model) if (kind := b.op_type)}
+        if not lacking:
+            return ""
+        return f"{', '.join(sorted(lacking))}: TensorRT for RTX does not take it so; {self.title} itself has to judge"
 
     def _ask(self, asked: Builder, path: Path, level: str, profile: Profile, deadline: float) -> list[Stage]:
         left = max(1.0, deadline - time.monotonic())

@@ -135,3 +135,17 @@ def test_a_detector_that_is_cut_is_built(tmp_path: Path) -> None:
     made = make(path, "trt-rtx", {"nms": "cut"}, output=tmp_path / "out")
     assert (made.verdict.level, made.verdict.blockers) == ("built", [])
     assert (tmp_path / "out" / "m.tail.onnx").is_file()
+
+
+def test_what_stands_in_does_not_judge_what_it_lacks(tmp_path: Path) -> None:
+    """TensorRT for RTX has no NonZero, TensorRT 10 has."""
+    path = saved(tmp_path / "m.onnx", "(float[2,3] x) => (int64[2,n] y) { y = NonZero(x) }")
+    if module_for("10") != RTX:
+        pytest.skip("TensorRT 10 itself is installed")
+    found = check(path, "trt10")
+    assert (found.level, found.tried, found.ok, found.blockers) == ("static", "static", True, [])
+    assert found.missing.startswith("NonZero: TensorRT for RTX does not take it")
+    made = make(path, "trt10", output=tmp_path / "out")
+    assert made.verdict.ok
+    with pytest.raises(MissingComponentError, match="level built of target trt10 cannot be tried: NonZero"):
+        check(path, "trt10", level="built")
