@@ -30,7 +30,8 @@ PRESETS: dict[str, Preset] = {
         Preset("tensorrt", "@default,lower,(fold,clean)*", "for NVIDIA TensorRT: what its parsers and builders take"),
         Preset(
             "rknn",
-            "@default,lower,(fold,clean,inline.loops:unroll=500,lower.loops)*,npu,(fold,clean)*,npu.results",
+            "inline.functions,opset.downgrade:to=19,@default,lower,"
+            "(fold,clean,inline.loops:unroll=500,lower.loops)*,npu,(fold,clean)*,npu.results",
             "for Rockchip NPUs: what rknn-toolkit2 takes and keeps on the NPU",
         ),
         Preset("ort", "opset.upgrade:to=21,@default", "for ONNX Runtime 1.18 or newer; stays portable ONNX"),

@@ -60,7 +60,8 @@ def _of_model(model: Model) -> Iterator[Blocker]:
     version = model.opsets.get("", 1)
     if version > OPSETS[1]:
         reason = f"the model is at opset {version}; the toolkit reads up to {OPSETS[1]}"
-        yield Blocker("", "", "opset", reason, "opset.convert", evidence="measured")
+        hint = f"--target-opset {OPSETS[1]} tells which ops cannot go"
+        yield Blocker("", "", "opset", reason, "opset.downgrade:to=19", hint, evidence="measured")
     called = {(op.domain, op.op_type) for graph in model.graphs() for op in graph.ops}
     for function in model.functions.values():
         if (function.domain, function.name) in called:

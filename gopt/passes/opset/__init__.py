@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-MODULES = ("convert", "upgrade")
+MODULES = ("convert", "upgrade", "downgrade")
