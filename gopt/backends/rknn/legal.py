@@ -42,7 +42,7 @@ _REMEDIES = {
     "Softsign": "npu.activation.softsign",
     "Tan": "npu.elementwise.tan",
     "Trilu": "npu.movement.trilu",
-    "DequantizeLinear": "lower.quantized.pairs",
+    "DequantizeLinear": "npu.quantized",
 }
 _REFUSING = {
     NONE: "it converts, but no kernel on the board can run it",

@@ -27,6 +27,7 @@ _NOTHING = (
     "the simulator was compared with nothing: the model that was given does not run on the inputs made for it; "
     "--inputs NAME=FILE.npy gives it others"
 )
+_IN_FLOATS = "lower.quantized.dynamic:to=float,lower.quantized.lstm,npu.quantized.floats"
 CONVERTED, SIMULATED = "converted", "simulated"
 _PATIENCE, _SLOWER = 60.0, 5.0
 """Seconds that the original has at least, once the optimized graph is converted; and how many times as long as that."""
@@ -90,7 +91,7 @@ class RKNN(Target):
 
     def pipeline(self) -> str:
         """The preset, with what was quantized in floats before if that is asked for."""
-        first = "@default,lower.quantized.dynamic:to=float,lower.quantized.lstm," if self.approximates else ""
+        first = f"@default,{_IN_FLOATS}," if self.approximates else ""
         return f"{first}@{self.preset}"
 
     def check(self, model: Model) -> list[Blocker]:

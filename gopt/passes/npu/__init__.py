@@ -10,6 +10,7 @@ MODULES = (
     "norm",
     "pool",
     "recurrent",
+    "quantized",
     "gather",
     "movement",
     "conv",
