@@ -75,7 +75,7 @@ class Noise:
     forgiving: bool = False
     doubtful: bool = False
     _known: dict[tuple[int, bool], Moved] = field(default_factory=dict)
-    _special: dict[int, bool] = field(default_factory=dict)
+    _special: dict[int, frozenset[str]] = field(default_factory=dict)
 
     def confirmed(self, run: Run, found: Comparison) -> list[str]:
         """What is to be said of the suspects of a run that rounding does not explain."""
@@ -146,15 +146,24 @@ class Noise:
         return Session(path, optimized=how == "rewritten")
 
     def _meets_special(self, run: Run) -> bool:
-        """True if NaN or an infinity occurs on the way: most rewrites promise nothing then."""
+        """True if NaN or an infinity occurs where there is none in the first run: most rewrites promise nothing then.
+
+        Infinities that are always there are those of masks, with which rewrites have to be right.
+        """
+        return not self._specials(run) <= self._specials(self.original.runs[0])
+
+    def _specials(self, run: Run) -> frozenset[str]:
+        """Values that hold NaN or an infinity."""
         if id(run) not in self._special:
+            found: frozenset[str] = frozenset()
             try:
                 inside = Inside(self.original.path, self.original.random)
-                made = {n for node in inside.model.graph.node for n in node.output if n}
+                made = {n: None for node in inside.model.graph.node for n in node.output if n}
                 values = inside.session(made).run(self.original.feed(run.case, run.seed, run.style), self.seconds)
-                self._special[id(run)] = not finite(values)
+                found = frozenset(name for name, value in values.items() if not finite({name: value}))
             except Exception:  # it does not run with all these outputs
-                self._special[id(run)] = False
+                pass
+            self._special[id(run)] = found
         return self._special[id(run)]
 
 

@@ -19,12 +19,26 @@ class Lent:
         if Lent.kept is None or not Lent.kept.alive:
             Lent.kept = Child(memory, command)
         self._child = Lent.kept
+        self._asked = 0
+
+    def send(self, request: dict[str, Any]) -> None:
+        """Ask something."""
+        self._asked += 1
+        self._child.send(request)
+
+    def receive(self, *how: Any, **keywords: Any) -> dict[str, Any]:
+        """The answer."""
+        answer = self._child.receive(*how, **keywords)
+        self._asked -= 1
+        return answer
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._child, name)
 
     def close(self) -> None:
-        """Stay."""
+        """Stay, unless an answer is still to come: the next one to ask would take it for its own."""
+        if self._asked:
+            self._child.close()
 
 
 @pytest.fixture

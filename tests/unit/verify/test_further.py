@@ -234,6 +234,7 @@ def test_numbers_that_met_an_infinity_are_excused(save: Any) -> None:
     proto = onnx.load(path)
     original = Original(path, Comparer().coarsest, [], specs(proto, Facts(proto)), {}, {})
     zeros = Run({}, 101, {"y": np.zeros(3, np.float32)}, style=Style.STEPS)
+    original.runs = [Run({}, 0, {})]
     noise = Noise(original, 5.0, lambda: None)
     found = Comparison()
     Comparer(lenient=True).outputs(zeros.expected, {"y": np.ones(3, np.float32)}, found)
@@ -269,6 +270,15 @@ def test_a_process_that_does_not_survive_further_runs_goes_without(save: Any) ->
     path = save(CLIP)
     with Verifier.start(path, command=(sys.executable, "-c", DYING_EARLY)) as verifier:
         assert verifier.check(path).ok
+
+
+def test_infinities_that_are_always_there_excuse_nothing(job: Callable[..., Job], save: Any) -> None:
+    text = """g (int64[6] i) => (float[6,2] y) <float[5,2] table = {1,2,3,4,5,6,7,8,9,10}> {
+        none = Constant<value_float = 0.0>()  mask = Log(none)  t = Gather(table, i)  m = Max(t, mask)  y = Neg(m) }"""
+    other = text.replace("t = Gather(table, i)", "z = Constant<value_int = 0>()  k = Max(i, z)  t = Gather(table, k)")
+    found = checked(job(text), save(other, "b.onnx"))
+    assert not found.equal
+    assert "(wide numbers)" in found.reason
 
 
 # -- repair ------------------------------------------------------------------------------------------------------------
