@@ -69,11 +69,13 @@ class Watched:
 
     Attributes:
         output: what it printed.
+        status: of its exit.
         seconds: wall time.
         peaks: highest resident set and own memory of each process, by what it runs, in MB.
     """
 
     output: str = ""
+    status: int = 0
     seconds: float = 0.0
     peaks: dict[str, tuple[int, int]] = field(default_factory=dict)
 
@@ -83,7 +85,7 @@ def watch(command: Sequence[str]) -> Watched:
     found = Watched()
     start = time.perf_counter()
     with tempfile.TemporaryFile() as out:
-        process = subprocess.Popen(command, stdout=out)
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
         while process.poll() is None:
             for pid in family(process.pid):
                 name, resident, own = status(pid)
@@ -94,8 +96,7 @@ def watch(command: Sequence[str]) -> Watched:
         found.seconds = time.perf_counter() - start
         out.seek(0)
         found.output = out.read().decode()
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+    found.status = process.returncode
     return found
 
 
@@ -120,6 +121,8 @@ def status(pid: int) -> tuple[str, int, int]:
     fields = dict(line.split(":", 1) for line in lines if ":" in line)
     if "VmHWM" not in fields or not command:
         return "", 0, 0
+    if b"\0gopt" not in command:
+        return "", 0, 0  # a fork of this process that is to become one of them
     name = "child that verifies" if b"gopt.verify.worker" in command else "gopt"
     return name, int(fields["VmHWM"].split()[0]) >> 10, int(fields["RssAnon"].split()[0]) >> 10
 
@@ -129,6 +132,8 @@ def run_command(model: Path, out: Path, *options: str) -> list[str]:
 
 
 def report(title: str, found: Watched, out: Path) -> None:
+    if found.status:
+        raise SystemExit(f"{title}: ended with {found.status}")
     written = sum(f.stat().st_size for f in out.parent.iterdir())
     print(f"{title}: {found.seconds:.1f} s, {written / 1e9:.3f} GB written")
     for name, (resident, own) in found.peaks.items():

@@ -205,6 +205,18 @@ def fanout(count: int) -> onnx.ModelProto:
     return model_of(nodes, weights=[weight(f"w{k}", [k + 2.0, k + 3.0]) for k in range(7)])
 
 
+def operands(count: int) -> onnx.ModelProto:
+    """One value as all operands of one node; it is replaced twice."""
+    nodes = [node("Relu", "x", "r"), node("Identity", "r", "i"), node("Identity", "i", "j")]
+    return model_of([*nodes, node("Sum", " ".join(["j"] * count), "y")])
+
+
+def copies(count: int) -> onnx.ModelProto:
+    """One value copied many times, and all copies summed: as many replacements in one node."""
+    nodes = [node("Relu", "x", "r"), *(node("Identity", "r", f"m{k}") for k in range(count))]
+    return model_of([*nodes, node("Sum", " ".join(f"m{k}" for k in range(count)), "y")])
+
+
 def nested(depth: int) -> bytes:
     """Bodies inside bodies, made as bytes: protobuf itself does not take as many."""
     type_ = info("r").SerializeToString()
@@ -284,6 +296,8 @@ def cases() -> Iterator[Case]:
         "3000 Transposes": transposes(1000),
         "Concat of 2000": wide_concat(2000),
         "fan-out 3000": fanout(3000),
+        "3000 operands of one node": operands(3000),
+        "3000 copies of one value": copies(3000),
         "a chain of 4000 of one kind": long_chain(4000, ("Relu",)),
         "a chain of 4000 of several kinds": long_chain(4000, ("Neg", "Abs", "Identity", "Exp", "Relu")),
     }

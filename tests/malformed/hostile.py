@@ -161,7 +161,9 @@ def functions() -> Iterator[Case]:
     yield Case("hostile", "500 functions in a ring", of(*ring), refused=True)
     line = [_calls(f"F{k}", f"F{k + 1}") for k in range(3000)]
     relu = helper.make_function("f", "F3000", ["a"], ["b"], [node("Relu", "a", "b")], [helper.make_opsetid("", 21)])
-    yield Case("hostile", "3000 functions in a line", of(*line, relu), verify=False)
+    yield Case("hostile", "3000 functions in a line", of(*line, relu), refused=True)
+    short = [_calls(f"F{k}", f"F{k + 1}" if k < 99 else "F3000", k % 9 == 0) for k in range(100)]
+    yield Case("hostile", "100 functions in a line", of(*short, relu), accepted=True)
     wide = [node("Relu", "a", f"t{k}") for k in range(1000)] + [node("Neg", "t0", "b")]
     leaf = helper.make_function("f", "F1", ["a"], ["b"], wide, [helper.make_opsetid("", 21)])
     names = ["a", *(f"s{k}" for k in range(999)), "b"]

@@ -19,6 +19,8 @@ IR_VERSION, GRAPH, OPSET, TRAINING, FUNCTION = 1, 7, 8, 20, 25
 _MODEL_MESSAGES = {14: "Entry", TRAINING: "Training", 26: "Device"}
 F_NAME, F_INPUT, F_OUTPUT, F_ATTRIBUTE, F_NODE, F_OPSET, F_DOMAIN = 1, 4, 5, 6, 7, 9, 10
 F_DEFAULT, F_INFO, F_OVERLOAD = 11, 12, 13
+MAX_CALLS = 128
+"""Functions that call functions that call ...; exporters nest them as deep as modules, which are some ten."""
 _FUNCTION_READ = frozenset(
     (F_NAME, F_INPUT, F_OUTPUT, F_ATTRIBUTE, F_NODE, F_OPSET, F_DOMAIN, F_DEFAULT, F_INFO, F_OVERLOAD)
 )
@@ -82,19 +84,25 @@ def read_model(source: Source, folder: Folder) -> Model:
 
 def _check_calls(model: Model) -> None:
     """Functions must not call themselves, not by way of others either (ONNX IR specification, "Functions")."""
-    done: dict[FunctionKey, bool] = {}  # False while the calls of the function are followed
+    depths: dict[FunctionKey, int] = {}  # of the calls below; 0 while they are followed
     for first in model.functions:
         stack = [first]
         while stack:
             key = stack[-1]
-            if key in done:
-                done[stack.pop()] = True
+            if depths.get(key):
+                stack.pop()
                 continue
-            done[key] = False
-            for callee in _calls(model, key):
-                if done.get(callee) is False:
+            callees = _calls(model, key)
+            if key in depths:
+                depths[key] = 1 + max((depths[callee] for callee in callees), default=0)
+                if depths[key] > MAX_CALLS:
+                    raise ModelError(f"functions call each other more than {MAX_CALLS} deep")
+                continue
+            depths[key] = 0
+            for callee in callees:
+                if depths.get(callee) == 0:
                     raise ModelError(f"function {callee[0]}::{callee[1]} calls itself")
-                if callee not in done:
+                if callee not in depths:
                     stack.append(callee)
 
 

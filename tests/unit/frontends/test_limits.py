@@ -15,6 +15,7 @@ from gopt.cli import main
 from gopt.errors import ModelError
 from gopt.frontends.limits import Limits, limited
 from gopt.frontends.onnx import load, save
+from gopt.frontends.onnx.models import MAX_CALLS
 from gopt.ir import Model
 
 SIZE = 5000
@@ -219,3 +220,19 @@ def test_limits_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main(["inspect", path, "--input-limit", "knots=5"]) == 2
     assert main(["run", path, "-o", str(tmp_path / "o.onnx"), "--mem-limit", "1kB"]) == 2
     assert main(["run", path, "-o", str(tmp_path / "o.onnx"), "--mem-limit", "2GB", "--time-limit", "30"]) == 0
+
+
+def test_how_deep_functions_may_call(tmp_path: Path) -> None:
+    def of(count: int) -> onnx.ModelProto:
+        imports = [helper.make_opsetid("", 21), helper.make_opsetid("f", 1)]
+        bodies = [helper.make_node(f"F{k + 1}", ["a"], ["b"], domain="f") for k in range(count - 1)]
+        bodies.append(helper.make_node("Relu", ["a"], ["b"]))
+        functions = [helper.make_function("f", f"F{k}", ["a"], ["b"], [body], imports) for k, body in enumerate(bodies)]
+        graph = helper.make_graph([helper.make_node("F0", ["x"], ["y"], domain="f")], "g", [info()], [info()])
+        graph.output[0].name = "y"
+        return helper.make_model(graph, ir_version=10, opset_imports=imports, functions=functions[::-1])
+
+    assert len(load(of(MAX_CALLS)).functions) == MAX_CALLS
+    for count in (MAX_CALLS + 1, 5000):
+        with pytest.raises(ModelError, match=f"more than {MAX_CALLS} deep"):
+            load(of(count))
