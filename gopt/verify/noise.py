@@ -146,25 +146,32 @@ class Noise:
         return Session(path, optimized=how == "rewritten")
 
     def _meets_special(self, run: Run) -> bool:
-        """True if NaN or an infinity occurs where there is none in the first run: most rewrites promise nothing then.
+        """True if NaN or infinity occurs where it does not in the first run: most rewrites promise nothing then.
 
-        Infinities that are always there are those of masks, with which rewrites have to be right.
+        What is always there, and minus infinity, is of masks, with which rewrites have to be right.
         """
         return not self._specials(run) <= self._specials(self.original.runs[0])
 
     def _specials(self, run: Run) -> frozenset[str]:
-        """Values that hold NaN or an infinity."""
+        """Values that hold NaN or infinity."""
         if id(run) not in self._special:
             found: frozenset[str] = frozenset()
             try:
                 inside = Inside(self.original.path, self.original.random)
                 made = {n: None for node in inside.model.graph.node for n in node.output if n}
                 values = inside.session(made).run(self.original.feed(run.case, run.seed, run.style), self.seconds)
-                found = frozenset(name for name, value in values.items() if not finite({name: value}))
+                found = frozenset(name for name, value in values.items() if _is_special(value))
             except Exception:  # it does not run with all these outputs
                 pass
             self._special[id(run)] = found
         return self._special[id(run)]
+
+
+def _is_special(value: Any) -> bool:
+    if not isinstance(value, np.ndarray) or value.dtype.hasobject or not dtype_of(value).is_float:
+        return False
+    wide = value.astype(np.float64)
+    return bool((np.isnan(wide) | np.isposinf(wide)).any())
 
 
 def finite(values: Mapping[str, Any]) -> bool:
