@@ -87,12 +87,12 @@ def brings_back(op: Op, depth: int = 8) -> bool:
     """True for what makes floats of levels, or will once it is lowered, moves of the levels before that included."""
     if op.op_type in ("ConvInteger", "DequantizeLinear", "MatMulInteger") or op.op_type.startswith("QLinear"):
         return True
-    if op.op_type not in (*MOVES, "MaxPool", "Resize") or not depth or op.bodies:
+    if op.op_type not in (*MOVES, "Concat", "MaxPool", "Resize", "Split") or not depth or op.bodies:
         return bool(op.domain)
-    result = op.output(0)
-    if result is None or result.is_output or not result.uses:
+    results = [v for v in op.outputs if v is not None and v.is_needed]
+    if not results or any(v.is_output for v in results):
         return False
-    return all(brings_back(use.op, depth - 1) for use in result.uses)
+    return all(brings_back(use.op, depth - 1) for v in results for use in v.uses)
 
 
 def attributes(rw: Rewriter, op: Op) -> dict[str, Any]:

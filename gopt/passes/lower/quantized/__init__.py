@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-MODULES = ("runtime", "blocks", "dynamic", "lstm", "integer", "linear", "pairs", "coarse")
+MODULES = ("runtime", "blocks", "dynamic", "lstm", "integer", "linear", "moves", "pairs", "coarse")

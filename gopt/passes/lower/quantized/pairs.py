@@ -6,14 +6,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ....ir import DType, Op, Value
-from ....ops import operands
+from ....ir import Array, DType, Op, Value
 from ....rewrite import Numerics, P, RejectError, Rewriter, rule
 from ...example import example
-from ..types import MOVES, attributes, brings_back
-from ._ends import numbers
+from ..types import brings_back
 
-_RANGES = {DType.UINT8: (0, 255), DType.INT8: (-128, 127)}
+_RANGES = {
+    DType.UINT8: (0, 255),
+    DType.INT8: (-128, 127),
+    DType.UINT16: (0, 65535),
+    DType.INT16: (-32768, 32767),
+}
+_STORED = (*_RANGES, DType.INT32, DType.UINT4, DType.INT4)
 _PRODUCTS = frozenset(("Conv", "ConvTranspose", "Einsum", "Gemm", "MatMul", "Reshape", "Transpose"))
 _PAIR = (
     "(float[2,3] x) => (float[2,3] y) <float s = {0.5}, uint8 z = {128}> "
@@ -48,70 +52,16 @@ def levels(rw: Rewriter, x: Value, s: Value, z: Value | None, t: Value, v: Value
     if dtype is DType.INT8 and not shift and not apart:
         raise RejectError("it is symmetric")
     low, high = (rw.const(np.asarray(end - shift, np.float32)) for end in _RANGES[dtype])
-    result: Value = rw.Clip(rw.Round(_by(rw, rw.Div, x, s)), low, high)
+    result: Value = rw.Clip(rw.Round(times(rw, rw.Div, x, s)), low, high)
     if apart:
         result = rw.Add(result, rw.const(np.asarray(apart, np.float32)))
-    return _by(rw, rw.Mul, result, t)
+    return times(rw, rw.Mul, result, t)
 
 
-def _by(rw: Rewriter, operator: Callable[..., Value], x: Value, scale: Value) -> Value:
+def times(rw: Rewriter, operator: Callable[..., Value], x: Value, scale: Value) -> Value:
     """A product or quotient by a constant of one element."""
     by = rw.array(scale).reshape(()).astype(np.float32)
     return x if by == 1 else operator(x, rw.const(by))
-
-
-@rule(
-    P.DequantizeLinear(P.op(*MOVES, "MaxPool")("x", ...).as_("move").shared(), P.const("s"), P.opt(P.const("z"))),
-    numerics=Numerics.EXACT,
-    example=example(
-        "(uint8[2,3] x) => (float[3,2] y) <float s = {0.5}, uint8 z = {3}> "
-        "{ t = Transpose(x) y = DequantizeLinear(t, s, z) }"
-    ),
-)
-def before(rw: Rewriter, x: Value, move: Op, s: Value, z: Value | None) -> Value:
-    """DequantizeLinear(Transpose(x), s, z) -> Transpose(DequantizeLinear(x, s, z))
-
-    The same for all that only moves elements, and for MaxPool, as the larger level is the larger number. With one
-    positive scale, for 8 bits. Exact: the same elements are converted.
-    """
-    if rw.dtype(x) not in _RANGES or rw.dtype(s) is not DType.FLOAT:
-        raise RejectError("the elements are not of 8 bits, or their scale is no float")
-    if rw.array(s).size != 1 or (z is not None and rw.array(z).size != 1) or not rw.array(s).item() > 0:
-        raise RejectError("there is more than one scale, or it is not positive")
-    if len([v for v in move.outputs if v is not None]) != 1:
-        raise RejectError("places are wanted, too")
-    ends = [None if v is None else rw.const(rw.array(v).reshape(())) for v in (s, z)]
-    real = rw.DequantizeLinear(x, *ends)
-    result: Value = rw.op(move.op_type, real, *operands(move)[1:], **attributes(rw, move))
-    return result
-
-
-@rule(
-    P.DequantizeLinear(P.Resize("x", ...).as_("resize").shared(), P.const("s"), P.opt(P.const("z"))),
-    numerics=Numerics.ROUNDING,
-    example=example(
-        "(uint8[1,1,2,2] x) => (float[1,1,4,4] y) <float[4] by = {1, 1, 2, 2}, float s = {0.5}, uint8 z = {3}> "
-        '{ t = Resize<mode = "linear">(x, "", by) y = DequantizeLinear(t, s, z) }'
-    ),
-)
-def resize(rw: Rewriter, x: Value, resize: Op, s: Value, z: Value | None) -> Value:
-    """DequantizeLinear(Resize(x), s, z) -> (Cast(Cast(Resize(Cast(x, float)), int32), float) - z) s
-
-    For 8 bits and modes that stay between the neighbours: nearest, of which nothing is cut off, and linear. ONNX
-    Runtime cuts off the fractions of levels so; a level may be missed where there is none but by rounding.
-    """
-    mode = rw.attr(resize, "mode")
-    if rw.dtype(x) not in _RANGES or mode not in ("nearest", "linear") or rw.dtype(s) is not DType.FLOAT:
-        raise RejectError("the elements are not of 8 bits, or the mode is another one")
-    if rw.array(s).size != 1 or (z is not None and rw.array(z).size != 1):
-        raise RejectError("there is more than one scale")
-    result = rw.Resize(numbers(rw, x, None), *operands(resize)[1:], **attributes(rw, resize))
-    if mode == "linear":
-        result = rw.Cast(rw.Cast(result, to=int(DType.INT32)), to=int(DType.FLOAT))
-    zero = 0.0 if z is None else float(rw.array(z).item())
-    if zero:
-        result = rw.Sub(result, rw.const(np.asarray(zero, np.float32)))
-    return _by(rw, rw.Mul, result, s)
 
 
 @rule(
@@ -125,27 +75,39 @@ def resize(rw: Rewriter, x: Value, resize: Op, s: Value, z: Value | None) -> Val
 def weights(rw: Rewriter, w: Value, s: Value, z: Value | None, op: Op) -> Value:
     """DequantizeLinear(w, s, z) -> the constant (w - z) s
 
-    For weights of type uint8, or int8 with a zero point other than 0, and for int32, as biases are; symmetric ones of 8
-    bits that are multiplied, as matrices or kernels, stay quantized. Exact: the operator computes just this.
+    For weights of 4, 8 and 16 bits, and for int32, as biases are; symmetric int8 and int4 that are multiplied, as
+    matrices or kernels, stay quantized. With one scale, one for each place of an axis, or one for each block. Exact:
+    the operator computes just this.
     """
     dtype = rw.dtype(w)
     array, scale = rw.array(w), rw.array(s)
     zero = np.zeros((), np.float32) if z is None else rw.array(z).astype(np.float32)
-    known = dtype in _RANGES or dtype is DType.INT32
-    if not known or scale.dtype != np.float32:
+    if dtype not in _STORED or scale.dtype != np.float32:
         raise RejectError("the types are others")
-    if dtype is DType.INT8 and not zero.any() and any(use.op.op_type in _PRODUCTS for use in op.result.uses):
+    if (
+        dtype in (DType.INT8, DType.INT4)
+        and not zero.any()
+        and any(use.op.op_type in _PRODUCTS for use in op.result.uses)
+    ):
         raise RejectError("it is symmetric, and multiplied")
-    if rw.attr(op, "block_size"):
-        raise RejectError("it is quantized in blocks")
-    if scale.size > 1:
-        axis = rw.attr(op, "axis") % array.ndim
+    axis = rw.attr(op, "axis") % max(array.ndim, 1)
+    if block := rw.attr(op, "block_size"):
+        scale, zero = (_spread(part, array.shape[axis], block, axis) for part in (scale, zero))
+    elif scale.size > 1:
         wide = [1] * array.ndim
         wide[axis] = scale.size
         scale, zero = scale.reshape(wide), zero.reshape(wide) if zero.size > 1 else zero.reshape(())
     else:
         scale, zero = scale.reshape(()), zero.reshape(())
     return rw.const((array.astype(np.float32) - zero) * scale, name="weight")
+
+
+def _spread(part: Array, size: int, block: int, axis: int) -> Array:
+    """Scales or zero points of blocks along an axis, for each element of it."""
+    if not part.ndim:
+        return part
+    result: Array = np.repeat(part, block, axis=axis).take(np.arange(size), axis=axis)
+    return result
 
 
 @rule(

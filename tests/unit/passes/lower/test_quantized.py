@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 
 from gopt.ir import TensorType
@@ -205,6 +206,9 @@ float[4] by = {1, 1, 2, 2}>
         pytest.param("m = MaxPool<kernel_shape = [2,2]>(c)", id="pool"),
         pytest.param('m = Resize<mode = "nearest">(c, "", by)', id="nearest"),
         pytest.param('m = Resize<mode = "linear">(c, "", by)', id="linear"),
+        pytest.param(
+            "a, b, d = Split<axis = 1>(c) e = Transpose(b) g = Transpose(e) m = Concat<axis = 1>(d, a, g)", id="parts"
+        ),
     ],
 )
 def test_what_lies_between_quantized_operators_becomes_floats(middle: str, dtype: str) -> None:
@@ -263,3 +267,24 @@ def test_symmetric_constants_stay_quantized_only_where_they_are_multiplied() -> 
     text = """(float[2,3] x) => (float y, float z) <float s = {0.5}, int8[3,3] w = {1, -2, 3, 4, -5, 6, 7, 8, 9}>
     { a = DequantizeLinear(w, s) y = MatMul(x, a) b = DequantizeLinear(w, s) c = Neg(b) z = ReduceSum(c) }"""
     assert rewrite(text, "lower.quantized").ops.count("DequantizeLinear") == 1
+
+
+@pytest.mark.parametrize(("dtype", "zero"), [("uint16", 700), ("int16", 0)])
+def test_levels_of_16_bits(dtype: str, zero: int) -> None:
+    """TensorRT has none, symmetric or not."""
+    text = PAIR.replace("TYPE", dtype).replace("ZERO", str(zero)).replace("0.5", "0.001")
+    assert rewrite(text, "lower.quantized.pairs", opset=21).ops == ["Div", "Round", "Clip", "Mul"]
+
+
+@pytest.mark.parametrize("dtype", [onnx.TensorProto.UINT4, onnx.TensorProto.UINT8])
+def test_weights_in_blocks(dtype: int) -> None:
+    rng = np.random.default_rng(0)
+
+    def weights(model: onnx.ModelProto) -> None:
+        for name, shape in (("w", [7, 4]), ("z", [2, 4])):
+            numbers = rng.integers(0, 15, shape).reshape(-1).tolist()
+            model.graph.initializer.append(onnx.helper.make_tensor(name, dtype, shape, numbers))
+
+    text = """(float[2,7] x) => (float[2,4] y) <float[2,4] s = {0.5, 2, 1, 3, 4, 5, 6, 7}>
+    { v = DequantizeLinear<axis = 0, block_size = 4>(w, s, z) y = MatMul(x, v) }"""
+    assert rewrite(text, "lower.quantized.pairs", opset=21, edit=weights).ops == ["MatMul"]
