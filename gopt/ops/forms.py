@@ -203,6 +203,8 @@ def _split(form: Form) -> None:
         return
     if explicit:
         return
+    if parts != form.outputs:  # which is not legal, and may be a number of any size
+        raise form.fail("'num_outputs' that is not the number of results")
     type_ = form.type(0)
     if type_ is None or type_.shape is None:
         raise form.fail("'num_outputs' for an unknown size")

@@ -92,6 +92,7 @@ def test_the_form_that_an_opset_has(op: Op, written_as: dict[str, Any], operands
         ("Softmax", [X], 12, {"axis": 1}),
         ("Resize", [X, None, [1.0, 2.0, 2.0]], 10, {}),
         ("Slice", [X, [0], [6], [2], [2]], 9, {}),
+        ("Split", [X], 13, {"num_outputs": 2**31}),
         ("Squeeze", [X, value(1, dtype=DType.INT64)], 12, {}),
         ("Relu", [value(3, dtype=DType.INT32)], 13, {}),
         ("Add", [value(3, dtype=DType.BFLOAT16), value(3, dtype=DType.BFLOAT16)], 12, {}),
