@@ -49,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--name", default="", help="those alone whose name contains this")
     args = parser.parse_args()
-    print(f"{'model':26} {'status':>6} {'seconds':>8} {'MB':>10}")
+    print(f"{'model':26} {'status':>6} {'seconds':>8} {'CPU':>6} {'MB':>10}")
     for models, options in ((MODELS, ["--no-verify"]), (VERIFIED, ["--time-limit", "5"])):
         for name, make in models.items():
             if args.name in name:
@@ -64,7 +64,10 @@ def measure(name: str, model: onnx.ModelProto | bytes, options: list[str]) -> No
         argv = [sys.executable, "-m", "gopt", "run", str(path), "-o", f"{path}.out", "-q", *options]
         found = watch(argv)
         peaks = [resident for resident, _ in found.peaks.values()]
-        print(f"{name:26} {found.status:6} {found.seconds:8.2f} {' + '.join(map(str, peaks)):>10}", flush=True)
+        print(
+            f"{name:26} {found.status:6} {found.seconds:8.2f} {found.busy:6.2f} {' + '.join(map(str, peaks)):>10}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -71,31 +72,35 @@ class Watched:
         output: what it printed.
         status: of its exit.
         seconds: wall time.
+        busy: seconds of processors, of all its processes.
         peaks: highest resident set and own memory of each process, by what it runs, in MB.
     """
 
     output: str = ""
     status: int = 0
     seconds: float = 0.0
+    busy: float = 0.0
     peaks: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def watch(command: Sequence[str]) -> Watched:
     """Run a command and look at it and all its descendants, a hundred times a second."""
     found = Watched()
-    start = time.perf_counter()
+    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
         while process.poll() is None:
             for pid in family(process.pid):
                 name, resident, own = status(pid)
                 if name:
-                    before = found.peaks.get(name, (0, 0))
-                    found.peaks[name] = max(before[0], resident), max(before[1], own)
+                    known = found.peaks.get(name, (0, 0))
+                    found.peaks[name] = max(known[0], resident), max(known[1], own)
             time.sleep(0.01)
         found.seconds = time.perf_counter() - start
         out.seek(0)
         found.output = out.read().decode()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found.busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     found.status = process.returncode
     return found
 
@@ -135,7 +140,7 @@ def report(title: str, found: Watched, out: Path) -> None:
     if found.status:
         raise SystemExit(f"{title}: ended with {found.status}")
     written = sum(f.stat().st_size for f in out.parent.iterdir())
-    print(f"{title}: {found.seconds:.1f} s, {written / 1e9:.3f} GB written")
+    print(f"{title}: {found.seconds:.1f} s ({found.busy:.1f} s of processors), {written / 1e9:.3f} GB written")
     for name, (resident, own) in found.peaks.items():
         print(f"    {name:20} at most {resident:5} MB resident, {own:5} MB of its own", flush=True)
 
