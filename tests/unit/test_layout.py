@@ -42,7 +42,7 @@ _PROTOBUF_ROOMS = (
     "gopt.ops.reference",
 )
 CONFINED = {
-    "onnx": _PROTOBUF_ROOMS,
+    "onnx": (*_PROTOBUF_ROOMS, "gopt.testing.backend_cases"),
     "google": _PROTOBUF_ROOMS,
     "onnxruntime": ("gopt.backends*", "gopt.verify*", "gopt.testing*"),
     "onnx_graphsurgeon": ("gopt.frontends*", "gopt.backends*"),
