@@ -41,7 +41,7 @@ def floats(style: Style, rng: Rng, shape: tuple[int, ...], ties: Sequence[float]
     if style is Style.STEPS:
         return _mixed(rng, np.asarray(rng.integers(-6, 7, shape) / 2), ties)
     if style is Style.STEADY:
-        levels = np.zeros(1) if len(shape) < 2 else np.resize([0.0, 1.0, -2.0], max(shape[0], 1))
+        levels = np.zeros(1) if len(shape) < 2 else np.resize([0.0, 0.01, -0.03], max(shape[0], 1))
         return np.asarray(levels.reshape(-1, *[1] * (len(shape) - 1))[: shape[0]] if shape else 0.0) + (
             1e-3 * rng.standard_normal(shape)
         )
