@@ -55,6 +55,8 @@ class Duplicates(Pass):
             operands: Iterable[int] = map(id, inputs)
             if equal:
                 operands = [id(v if v is None else equal.get(v, v)) for v in inputs]
+            elif graph.owner is not None:  # what was merged outside may stand for itself twice in here
+                operands = [id(v if v is None else _source(v)) for v in inputs]
             if len(inputs) == 2 and op.op_type in commutative:
                 operands = sorted(operands)
             key = (op.op_type, op.domain, *operands)
@@ -69,6 +71,13 @@ class Duplicates(Pass):
                 mapping = _results(op, twin)
                 if mapping:
                     ctx.replace(self.name, mapping)
+
+
+def _source(value: Value) -> Value:
+    """What a value stands for, in whatever graph that lies."""
+    while (outer := value.outer) is not value:
+        value = outer
+    return value
 
 
 @cache

@@ -223,3 +223,16 @@ def test_every_constant_of_a_scope_is_looked_at_once() -> None:
     same = equal_constants(graph)
     assert len(same) == 43
     assert {v.name for v in same.values()} == {f"c{k}" for k in range(7)}
+
+
+def test_what_was_merged_outside_is_one_inside() -> None:
+    text = (
+        "(bool c, bool d, float[1,2,3,3] x) => (float[1,2,3,3] y) "
+        "<float[2,2,1,1] v = {1, 2, 3, 4}, float[2,2,1,1] w = {1, 2, 3, 4}> { y = If(c) <"
+        "then_branch = p () => (float[1,2,3,3] r) { r = If(d) <"
+        "then_branch = i () => (float[1,2,3,3] g) { a = Conv(x, v) b = Conv(x, w) g = Add(a, b) }, "
+        "else_branch = j () => (float[1,2,3,3] h) { h = Neg(x) }> }, "
+        "else_branch = q () => (float[1,2,3,3] s) { s = Abs(x) }> }"
+    )
+    found = rewrite(text, "clean.duplicates", feeds={"c": np.array(True), "d": np.array(True)}, runs=False)
+    assert [op.op_type for graph in found.model.graphs() for op in graph.ops].count("Conv") == 1
