@@ -77,6 +77,8 @@ class Dead(Pass):
         droppable = _OPTIONAL.get(op.op_type, ())
         if op.domain:
             return
+        if op.op_type == "Attention" and any(op.input(slot) is not None for slot in _PAST):
+            droppable = droppable[2:]  # ONNX Runtime wants the present where it is given a past
         for slot in range(len(op.outputs) - 1, -1, -1):
             value = op.output(slot)  # omitted results go with those behind them
             if value is not None and slot in droppable and _is_unused(graph, value):
@@ -130,6 +132,10 @@ _OPTIONAL: dict[str, tuple[int, ...]] = {
     "SoftmaxCrossEntropyLoss": (1,),
     "Unique": (1, 2, 3),
 }
+
+
+_PAST = (4, 5)
+"""Operands of Attention: keys and values of before."""
 
 
 def _is_unused(graph: Graph, value: Value) -> bool:

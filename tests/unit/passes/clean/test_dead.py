@@ -225,3 +225,13 @@ def test_results_of_an_if_before_used_ones_go_with_what_computes_them() -> None:
     done = rewrite(text, "clean.dead")
     assert [[op.op_type for op in body.ops] for body in done.op("If").bodies] == [["Abs"], ["Neg"]]
     assert len(done.op("If").outputs) == 1
+
+
+@pytest.mark.parametrize(("past", "left"), [("", 1), (', "", past, past', 3)])
+def test_attention_with_a_past_gives_the_present(past: str, left: int) -> None:
+    text = (
+        '<ir_version: 10, opset_import: ["": 24]> g (float[2,3,4,8] x, float[2,3,5,8] past) => (float[2,3,4,8] y) '
+        f"{{ y, k, v = Attention(x, x, x{past}) }}"
+    )
+    done = rewrite(text, "clean.dead")
+    assert sum(v is not None for v in done.op("Attention").outputs) == left
