@@ -66,8 +66,16 @@ def _window(op: Op) -> Sequence[Type | None]:
     return (TensorType(DType(attribute(op, "output_datatype")), (size_in(op.inputs[0]),)),)
 
 
-# Coefficients of the cosine terms (ONNX HannWindow, HammingWindow, BlackmanWindow).
-_COSINES = {"HannWindow": (0.5, -0.5), "HammingWindow": (25 / 46, -21 / 46), "BlackmanWindow": (0.42, -0.5, 0.08)}
+# Coefficients of the cosine terms (ONNX HannWindow, HammingWindow, BlackmanWindow), rounded as ONNX Runtime has them: the
+# ends of a window are hardly more than that rounding. 0.42 is what single precision makes of 0.5 - 0.08.
+_COSINES = {
+    name: tuple(float(np.float32(c)) for c in terms)
+    for name, terms in {
+        "HannWindow": (0.5, -0.5),
+        "HammingWindow": (25 / 46, -21 / 46),
+        "BlackmanWindow": (np.float32(0.5) - np.float32(0.08), -0.5, 0.08),
+    }.items()
+}
 
 
 @kernel("HannWindow", "HammingWindow", "BlackmanWindow")
@@ -75,6 +83,8 @@ def _window_kernel(call: Call) -> Array:
     dtype = _inexact(call)
     size = int(call[0].reshape(-1)[0])
     period = size if call.attribute("periodic") else size - 1
+    if size and not period:
+        raise NoKernel("a window of one element, which runtimes divide by 0 for")
     angle = 2 * np.pi * np.arange(size) / max(period, 1)
     result = sum(c * np.cos(k * angle) for k, c in enumerate(_COSINES[call.op.op_type]))
     return np.asarray(result).astype(dtype.numpy)

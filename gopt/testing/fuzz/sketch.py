@@ -220,6 +220,8 @@ class Sketch:
     def _strange(self, kind: DType, dims: Shape) -> Array:
         if kind is DType.BOOL:
             return np.asarray(self.rng.random(dims) < 0.5)
+        if kind.numpy.isbuiltin != 1:
+            return array(self.rng.normal(0, 1, dims), kind)
         if kind.is_integer:
             info = np.iinfo(kind.numpy)
             numbers = [float(info.min), float(info.max), 0.0, 1.0]

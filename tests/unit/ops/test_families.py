@@ -250,7 +250,8 @@ def test_signal_operators() -> None:
 def test_windows(name: str, window: Any) -> None:
     assert np.allclose(compute(make(name, np.array(9), periodic=0)), window(9), atol=1e-6)
     assert np.allclose(compute(make(name, np.array(8))), window(9)[:8], atol=1e-6)
-    assert compute(make(name, np.array(1), periodic=0)).shape == (1,)
+    with pytest.raises(ops.NoKernel):  # 0 / 0 for ONNX Runtime
+        compute(make(name, np.array(1), periodic=0))
     assert compute(make(name, np.array(0))).shape == (0,)
 
 
