@@ -66,8 +66,8 @@ def _window(op: Op) -> Sequence[Type | None]:
     return (TensorType(DType(attribute(op, "output_datatype")), (size_in(op.inputs[0]),)),)
 
 
-# Coefficients of the cosine terms (ONNX HannWindow, HammingWindow, BlackmanWindow), rounded as ONNX Runtime has them: the
-# ends of a window are hardly more than that rounding. 0.42 is what single precision makes of 0.5 - 0.08.
+# Coefficients of the cosine terms (ONNX HannWindow, HammingWindow, BlackmanWindow), rounded as ONNX Runtime has them:
+# the ends of a window are hardly more than that rounding. 0.42 is what single precision makes of 0.5 - 0.08.
 _COSINES = {
     name: tuple(float(np.float32(c)) for c in terms)
     for name, terms in {

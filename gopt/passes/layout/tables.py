@@ -35,6 +35,8 @@ def one_row(rw: Rewriter, op: Op, gather: Op, table: Value, index: Value, y: Val
     if found is None or type(found.first) is not int or any(step != 0 for step in found.steps):
         raise RejectError("the index is not known to be one number")
     axis, rows = axis_of(gather, table), rw.array(table)
+    if rows.dtype.kind == "O":
+        raise RejectError("it is a table of strings")
     if not -rows.shape[axis] <= found.first < rows.shape[axis]:
         raise RejectError("the index is out of range")
     row = rows.take(found.first, axis).reshape((*rows.shape[:axis], *[1] * len(found.shape), *rows.shape[axis + 1 :]))

@@ -91,9 +91,11 @@ def lenient(data: bytes, seen: Outputs) -> bool:
 
     Its reductions give other shapes then, its Concat takes it beside operands of any other sizes, what a Loop
     without turns stacks is of sizes that it makes up, it ignores what a condition of Compress has too many, and pools
-    by windows that are larger than their operand.
+    by windows that are larger than their operand. A size of 0 means another one to a Reshape that computes its shape.
+    What happens inside of local functions is not seen.
     """
-    graph = load(data).graph
+    model = load(data)
+    graph = model.graph
     sizes = {name: array.shape for name, array in seen.items() if isinstance(array, np.ndarray)}
     sizes.update((v.name, v.tensor.shape) for v in graph.constants if v.tensor is not None)
     for op in graph.ops:
@@ -104,8 +106,12 @@ def lenient(data: bytes, seen: Outputs) -> bool:
         if op.op_type in ("AveragePool", "LpPool", "MaxPool") and _is_larger(op, sizes):
             return True
         shapes = [sizes[v.name] for v in op.inputs if v is not None and v.name in sizes]
+        if op.op_type == "Reshape" and _has_zero(op.input(1), seen):
+            return True
         if all(0 not in shape for shape in shapes):
             continue
+        if (op.domain, op.op_type, op.overload) in model.functions:
+            return True
         if op.op_type.startswith(("Reduce", "Arg")):
             return True
         if op.op_type == "Concat":
@@ -113,6 +119,12 @@ def lenient(data: bytes, seen: Outputs) -> bool:
             if len({tuple(np.delete(shape, at)) for shape in shapes}) > 1:
                 return True
     return False
+
+
+def _has_zero(shape: Value | None, seen: Outputs) -> bool:
+    """True if a shape that is computed holds a 0."""
+    array = None if shape is None else seen.get(shape.name)
+    return isinstance(array, np.ndarray) and bool((array == 0).any())
 
 
 def _too_long(op: Op, sizes: dict[str, tuple[int, ...]]) -> bool:
@@ -175,6 +187,8 @@ def _wild(data: Any, infinite: bool = True) -> bool:
     if isinstance(data, list):
         return any(map(_wild, data))
     if not isinstance(data, np.ndarray) or data.dtype.kind != "f":
+        return False
+    if data.dtype.isbuiltin != 1:
         return False
     most = float(np.finfo(data.dtype).max) / _ROOM.get(data.dtype.name, 2.0**20)
     with np.errstate(invalid="ignore"):

@@ -47,7 +47,10 @@ def pattern(s: Sketch) -> None:
     """A model made from a rule's pattern."""
     if s.depth:
         raise Misfit
-    made = generate(s.pick(rules()), s.rng, s.graph.opsets[""])
+    try:
+        made = generate(s.pick(rules()), s.rng, s.graph.opsets[""])
+    except ValueError:  # axes that are none of the shape which was drawn
+        made = None
     if made is None:
         raise Misfit
     put_in(s, made)

@@ -42,6 +42,14 @@ def test_no_single_row(head: str, body: str) -> None:
     assert "tables.one_row" not in rewrite(row(head, body), "layout", runs=not feeds).fired
 
 
+def test_a_table_of_strings() -> None:
+    text = (
+        '(int64[N] n) => (bool y) <string[2] w = {"a", "b"}, int64[1] one = {1}> '
+        "{ s = Shape(n) i = Expand(one, s) g = Gather(w, i) t = Identity(w) h = Gather(t, i) y = Equal(g, h) }"
+    )
+    assert "tables.one_row" not in rewrite(text, "layout", 19).fired
+
+
 def test_a_part_of_a_list() -> None:
     text = (
         f"(float[M] x) => (float y) <{TABLE}, int64[1,3] list = {{2, 0, -2}}, "
