@@ -174,7 +174,8 @@ def run_of(case: Case, place: int, inputs: Inputs, outputs: Outputs, seen: Outpu
     arrays = list(seen.values())
     constants = _constants(case.data)
     strange = any(map(_strange, (*arrays, *inputs.values(), *constants)))
-    wild = any(map(_wild, (*arrays, *constants))) or any(_wild(a, infinite=False) for a in inputs.values())
+    masked = any(a.dtype.kind == "f" and bool(np.isneginf(a).any()) for a in constants)
+    wild = any(_wild(a, masked) for a in (*arrays, *constants)) or any(_wild(a, False) for a in inputs.values())
     return Run(place, inputs, outputs, strange, wild, empty)
 
 
@@ -182,10 +183,10 @@ _ROOM = {"float16": 2.0**4}
 """How far numbers must stay away from the largest one; other types have more room."""
 
 
-def _wild(data: Any, infinite: bool = True) -> bool:
-    """True if NaN or too large a number occurs; `infinite`: minus infinity is none."""
+def _wild(data: Any, infinite: bool) -> bool:
+    """True if NaN or too large a number occurs; `infinite`: minus infinity is none, for a constant is that, too."""
     if isinstance(data, list):
-        return any(map(_wild, data))
+        return any(_wild(item, infinite) for item in data)
     if not isinstance(data, np.ndarray) or data.dtype.kind != "f":
         return False
     if data.dtype.isbuiltin != 1:

@@ -126,6 +126,7 @@ def scan(s: Sketch) -> list[Value]:
     taken = [_named(scope, new, [])]
     taken.append(_named(scope, scope.recent(), taken))
     for value in taken:
+        value.declared = Declared(value.type)  # ONNX Runtime stacks nothing whose shape it does not know
         body.set_output(len(body.outputs), value)
     made.outputs = (Value(), Value())
     return s.add(made)
