@@ -76,10 +76,13 @@ def draw(seed: int) -> Case | None:
 def _is_sound(op: Op) -> bool:
     """False for what is no model by the standard, though the runtime may take it.
 
-    A PRelu that its slope enlarges, or a Split into another number of parts than it has results.
+    A PRelu that its slope enlarges, a Split into another number of parts than it has results, or pairs of an odd size.
     """
     if op.op_type == "Split":
         return bool(op.attr("num_outputs", len(op.outputs)) == len(op.outputs))
+    if op.op_type == "RotaryEmbedding":
+        rotated = static_shape(op.inputs[0].type) if op.inputs[0] is not None else None
+        return rotated is not None and rotated[-1] % 2 == 0
     if op.op_type != "PRelu":
         return True
     if len(op.inputs) != 2:

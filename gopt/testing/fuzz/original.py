@@ -171,7 +171,7 @@ def run_of(case: Case, place: int, inputs: Inputs, outputs: Outputs, seen: Outpu
     empty = any(array.size == 0 for array in inputs.values())
     if seen is None:
         return Run(place, inputs, outputs, strange=True, wild=True, empty=empty)
-    arrays = list(seen.values())
+    arrays = [*seen.values(), *outputs.values()]
     constants = _constants(case.data)
     strange = any(map(_strange, (*arrays, *inputs.values(), *constants)))
     masked = _masked(case.data)
@@ -189,7 +189,7 @@ def _wild(data: Any, infinite: bool) -> bool:
         return any(_wild(item, infinite) for item in data)
     if not isinstance(data, np.ndarray) or data.dtype.kind != "f":
         return False
-    if data.dtype.isbuiltin != 1:
+    if not np.issubdtype(data.dtype, np.floating):  # one of the narrow types, which numpy does not know
         return False
     most = float(np.finfo(data.dtype).max) / _ROOM.get(data.dtype.name, 2.0**20)
     with np.errstate(invalid="ignore"):
