@@ -14,10 +14,11 @@ from .schemas import schema
 from .view import RENAMED
 
 # Operators whose classes gave what ONNX Runtime gives for some hundred random operands and attributes each. Most others
-# are wrong somewhere (LRN, LpNormalization, RNN and its like, MaxPool's indices, padded Conv and AveragePool, ...).
+# are wrong somewhere (LRN, LpNormalization, RNN and its like, MaxPool's indices, MaxUnpool to
+# another shape, padded Conv and AveragePool, ...).
 # fmt: off
 _FAITHFUL = frozenset((
-    "AffineGrid", "BatchNormalization", "Col2Im", "DFT", "Det", "GlobalAveragePool", "GlobalMaxPool", "MaxUnpool",
+    "AffineGrid", "BatchNormalization", "Col2Im", "DFT", "Det", "GlobalAveragePool", "GlobalMaxPool",
     "MeanVarianceNormalization", "MelWeightMatrix", "NegativeLogLikelihoodLoss", "RegexFullMatch", "RoiAlign",
     "RotaryEmbedding", "STFT", "SoftmaxCrossEntropyLoss", "StringConcat", "StringSplit", "TfIdfVectorizer",
 ))

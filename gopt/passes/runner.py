@@ -250,7 +250,7 @@ class _Touched:
 
 
 def _around(value: Value) -> Iterable[Op]:
-    if value.graph is None or value.role is not Role.RESULT:
+    if value.graph is None or value.role not in (Role.RESULT, Role.CONST):
         return ()
     users = tuple(value.graph.users(value)) if value.has_one_use else ()
     producer = value.producer

@@ -29,6 +29,7 @@ class Context:
         max_growth: bytes by which all rewrites together may enlarge the constants.
         growth: bytes by which they have.
         why: reason of the last refusal.
+        gone: the ops that died with the last replacement.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Context:
         self.max_growth = max_growth
         self.growth = 0
         self.why = ""
+        self.gone: list[Op] = []
 
     def replace(
         self,
@@ -84,6 +86,7 @@ class Context:
         _insert(graph, mapping, needed)
         gone, freed = _sweep(graph, tuple(roots), mapping)
         self.growth = max(self.growth + came - freed, 0)  # what was freed for nothing is no leave to grow
+        self.gone = gone
         _name_nodes(needed, gone, roots)
         before = [Origin(roots.get(op) or op.label, op.entry) for op in gone]
         self.ledger.commit(rule, key, before, needed, constants, numerics)

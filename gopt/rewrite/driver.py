@@ -32,6 +32,9 @@ _FEW = 64
 _MAX_GENERATION = 200
 """An op remade by so many commits in a row, none of which left fewer ops, is in a loop; honest chains are short."""
 
+_HELD = (Role.RESULT, Role.CONST)
+"""What a rule may want nothing else to use: it would be computed, or stored, twice."""
+
 Key = tuple[str, ...]
 Candidate = tuple[Rule, OpPattern]
 """A rule, and the one of its roots that may fit."""
@@ -246,6 +249,8 @@ class Driver:
         moved = [user for old in mapping if old.graph is graph for user in graph.users(old)]
         if not self.ctx.replace(rule.name, mapping, rw.staged, numerics=rule.numerics):
             return self.ctx.why
+        for gone in self.ctx.gone:  # what died above the match held its operands, too
+            operands.update((v, None) for v in gone.inputs if v is not None)
         entry = self.ctx.ledger.entries[-1]
         if len(entry.after) >= len(entry.before):  # what only ever makes fewer ops of more comes to an end
             generation += 1
@@ -268,7 +273,7 @@ class Driver:
         if generation > _MAX_GENERATION:
             raise RewriteLoopError(self._cycle(), self.ctx.ledger.entries[-1].rule)
         fresh = [v for v in mapping.values() if v.graph is graph]
-        single = [v for v in operands if v.graph is graph and v.role is Role.RESULT and v.has_one_use]
+        single = [v for v in operands if v.graph is graph and v.role in _HELD and v.has_one_use]
         # Who took the new value all along has the operands that it had; of few users all are asked nevertheless.
         users = [u for v in fresh for u in (graph.users(v) if len(graph.users(v)) <= _FEW else moved)]
         self._push_below([*users, *(user for value in single for user in graph.users(value))])

@@ -76,13 +76,16 @@ def draw(seed: int) -> Case | None:
 def _is_sound(op: Op) -> bool:
     """False for what is no model by the standard, though the runtime may take it.
 
-    A PRelu that its slope enlarges, a Split into another number of parts than it has results, or pairs of an odd size.
+    A PRelu that its slope enlarges, a Split into another number of parts than it has results, pairs of an
+    odd size, or a Range of lists.
     """
     if op.op_type == "Split":
         return bool(op.attr("num_outputs", len(op.outputs)) == len(op.outputs))
     if op.op_type == "RotaryEmbedding":
         rotated = static_shape(op.inputs[0].type) if op.inputs[0] is not None else None
         return rotated is not None and rotated[-1] % 2 == 0
+    if op.op_type == "Range":  # scalars by the text; ONNX Runtime takes lists of one as long as it does not see that
+        return all(v is not None and static_shape(v.type) == () for v in op.inputs)
     if op.op_type != "PRelu":
         return True
     if len(op.inputs) != 2:

@@ -92,10 +92,13 @@ def lenient(data: bytes, seen: Outputs) -> bool:
     Its reductions give other shapes then, its Concat takes it beside operands of any other sizes, what a Loop
     without turns stacks is of sizes that it makes up, it ignores what a condition of Compress has too many, and pools
     by windows that are larger than their operand. A size of 0 means another one to a Reshape that computes its shape.
-    What happens inside of local functions is not seen.
+    What happens inside of local functions and bodies is not seen.
     """
     model = load(data)
     graph = model.graph
+    inner = (op.op_type for g in model.graphs() if g is not graph for op in g.ops)
+    if any(op_type in ("AveragePool", "Loop", "LpPool", "MaxPool") for op_type in inner):
+        return True
     sizes = {name: array.shape for name, array in seen.items() if isinstance(array, np.ndarray)}
     sizes.update((v.name, v.tensor.shape) for v in graph.constants if v.tensor is not None)
     for op in graph.ops:

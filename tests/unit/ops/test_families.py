@@ -289,3 +289,9 @@ def test_state_space_operators() -> None:
     )
     assert y == typed(N, M, 20)
     assert state == typed(N, 2, 8, 5)
+
+
+def test_max_unpool_is_left_to_the_runtime() -> None:
+    spread = make("MaxUnpool", np.ones((1, 1, 2, 2), np.float32), ints(5, 7, 13, 15), kernel_shape=(2, 2))
+    with pytest.raises(ops.NoKernel):  # runtimes differ in what indices mean beside an `output_shape`
+        compute(spread)

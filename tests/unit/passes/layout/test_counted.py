@@ -84,3 +84,16 @@ def test_concat_of_products_with_constants(body: str, fires: bool) -> None:
     more = ", float r" if "r = " in body else ""
     text = f"(float[N,1] a, float[N,2] b) => (float y{more}) <{CONSTANTS}> {{ {body} }}"
     assert (rewrite(text, "layout.alike").fired == ["alike.constants"]) is fires
+
+
+def test_what_became_free_by_a_death_far_above_is_looked_at_again() -> None:
+    text = (
+        "(float[2,1] x, float[2,3] z) => (float y, float w) <float[2] c = {2, 3}, float[1,2] d = {4, 5}, "
+        "float half = {0.5}, int64 two = {2}> { p = Mul(x, c) q = Mul(x, d) y = Concat<axis = 1>(p, q) "
+        "a = Add(p, half) b = Concat<axis = 1>(a, z) w = Gather<axis = 1>(b, two) }"
+    )
+    found = rewrite(text, "layout.alike,layout.gather")
+    assert found.fired == ["gather.of_concat"]  # the product is needed twice when its own file runs
+    together = rewrite(text, "layout")
+    assert "alike.constants" in together.fired
+    assert "Concat" not in together.ops
