@@ -87,6 +87,8 @@ def number(rw: Rewriter, op: Op, fill: Op, shape: Value, k: Value | None) -> Val
         arrays = evaluate(alone, [None if v is None or v.const is None else v.const.numpy() for v in alone.inputs])
     except NoKernel as why:
         raise RejectError(str(why)) from why
+    if arrays[0].dtype.kind == "O":
+        raise RejectError("nothing is filled with strings")
     filled: Value = rw.ConstantOfShape(shape, value=ArrayTensor(arrays[0].reshape(1)), name=fill.name)
     return filled
 

@@ -12,9 +12,6 @@ from ...rewrite import Numerics, RejectError, Rewriter
 from ..base import OpPass, register
 from ._affine import shape_of
 
-_ANGLES_TAKEN_BY = ("Cos", "Sin")
-"""cos(-t) is cos(t), and sin(-t) is -sin(t)."""
-
 
 @register
 @dataclass(frozen=True)
@@ -22,8 +19,8 @@ class Rotary(OpPass):
     """Concat(-b, a) * Sin(t * c) -> Concat(b, a) * Sin(t * c'), where c' has the sign of c changed in the first half
 
     Each query and key of each layer negates half of its elements; the sine that all of them take can do that once, for
-    nothing. Applies if nothing but Cos and Sin takes the angles, nothing but such products takes the sine, and c has
-    an element for each place along the axis. Sine and cosine are odd and even to the last bit in most runtimes.
+    nothing. Applies if nothing but this Sin and Cos takes the angles, nothing but such products takes the sine, and c
+    has an element for each place along the axis. Sine and cosine are odd and even to the last bit in most runtimes.
     """
 
     numerics = Numerics.ROUNDING
@@ -87,7 +84,8 @@ def _angles(rw: Rewriter, sine: Op, part: _Part) -> dict[Value, Value]:
     angles = sine.inputs[0].producer if sine.inputs[0] is not None else None
     if angles is None or angles.op_type != "Mul" or angles.domain or angles.result.is_output:
         raise RejectError("the angles are no product")
-    if any(use.op.op_type not in _ANGLES_TAKEN_BY or use.op.domain for use in angles.result.uses):
+    # cos(-t) is cos(t); another sine would change its sign, too, with nothing to make up for it.
+    if any(use.op is not sine and (use.op.op_type != "Cos" or use.op.domain) for use in angles.result.uses):
         raise RejectError("the angles are used elsewhere")
     slot = next((k for k, v in enumerate(angles.inputs) if v is not None and v.const is not None), None)
     constant = None if slot is None else angles.inputs[slot]

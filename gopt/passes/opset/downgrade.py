@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...errors import UsageError
 from ...ir import Model
-from ...ops import NotAvailable
 from ...rewrite import Context, Numerics
 from ..base import Pass, option, register
-from .convert import convert
-from .plan import plan
+from .upgrade import attempt
 
 
 @register
@@ -35,13 +32,4 @@ class Downgrade(Pass):
         """
         if model.opsets.get("", self.to) <= self.to:
             return
-        try:
-            found = plan(model, self.to)
-        except NotAvailable as error:
-            raise UsageError(f"{self.name}: {error}") from None
-        for blocker in found.blockers:
-            ctx.ledger.reject(self.name, blocker.op, blocker.reason)
-        if ctx.exact and found.numerics is not Numerics.EXACT:
-            return
-        if found.scopes and not found.blockers:
-            convert(model, ctx, self.name, found)
+        attempt(model, ctx, self.name, self.to)

@@ -35,11 +35,22 @@ class Upgrade(Pass):
         """
         if ctx.exact or model.opsets.get("", self.to) >= self.to:
             return
-        try:
-            found = plan(model, self.to)
-        except NotAvailable as error:
-            raise UsageError(f"{self.name}: {error}") from None
-        for blocker in found.blockers:
-            ctx.ledger.reject(self.name, blocker.op, blocker.reason)
-        if found.scopes and not found.blockers:
-            convert(model, ctx, self.name, found)
+        attempt(model, ctx, self.name, self.to)
+
+
+def attempt(model: Model, ctx: Context, name: str, to: int) -> None:
+    """Convert a model to another opset if every op can go there; note in the ledger what is in the way.
+
+    Raises:
+        UsageError: there is no such version.
+    """
+    try:
+        found = plan(model, to)
+    except NotAvailable as error:
+        raise UsageError(f"{name}: {error}") from None
+    for blocker in found.blockers:
+        ctx.ledger.reject(name, blocker.op, blocker.reason)
+    if ctx.exact and found.numerics is not Numerics.EXACT:
+        return
+    if found.scopes and not found.blockers:
+        convert(model, ctx, name, found)

@@ -27,7 +27,8 @@ def between_products(rw: Rewriter, product: Op, gate: Op, x: Value, inner: Value
     """(x * Sigmoid(p x + q x**3)) W, x = z V + b -> (t * Sigmoid(r t + t**3)) (W / s), t = z (V s) + b s, s = q**(1/3)
 
     Applies to single and double precision, where the opset has no Gelu, if x is made by a product with a constant
-    matrix, and used by nothing else, and there are fewer ops afterwards. All factors are rounded once.
+    matrix, nothing else uses it or what is made of it, and there are fewer ops afterwards. All factors are rounded
+    once.
     """
     if rw.opset() >= 20:
         raise RejectError("there is Gelu")
@@ -37,8 +38,11 @@ def between_products(rw: Rewriter, product: Op, gate: Op, x: Value, inner: Value
     terms, between = polynomial(inner, x), _between(inner, x)
     if set(terms) != {1, 3} or terms[3] <= 0:
         raise RejectError("it is another polynomial")
-    if len(between) <= _FEWEST or x.is_output or not {use.op for use in x.uses} <= {*between, product}:
-        raise RejectError("there would be no fewer ops, or x is used elsewhere")
+    held = {x: {*between, product}, **{op.result: {*between, gate} for op in between}}
+    if any(value.is_output or not {use.op for use in value.uses} <= users for value, users in held.items()):
+        raise RejectError("x, or what is made of it, is used elsewhere")
+    if len(between) <= _FEWEST:
+        raise RejectError("there would be no fewer ops")
     scale = float(np.cbrt(terms[3]))
     made, scaled = _scaled(rw, x, scale), _times(rw, w, 1 / scale)
     cube = rw.Pow(made, rw.const(3.0, like=dtype))

@@ -43,13 +43,25 @@ def test_the_factor_is_taken_over(body: str, left: list[str]) -> None:
     [
         (text(f"x = MatMul(z, v) {GATE}"), 20),
         (text(f"x = MatMul(z, v) {GATE} q = Neg(x)", ", float q"), 18),
+        (text(f"x = MatMul(z, v) {GATE} q = Neg(b)", ", float q"), 18),
+        (text(f"x = MatMul(z, v) {GATE} q = Neg(f)", ", float q"), 18),
         (text(f"x = MatMul(z, v) {GATE} q = MatMul(z, v)", ", float q"), 18),
         (text(f"x = MatMul(z, v) {GATE} q = MatMul(z, w0)", ", float q").replace("MatMul(z, w0)", "Neg(w)"), 18),
         (text(f"x = Neg(z0) {GATE}").replace("x = Neg(z0)", "m = MatMul(z, v) x = Neg(m)"), 18),
         (text(f"x = MatMul(z, v) {GATE.replace('Mul(d, k)', 'Mul(d, less)')}"), 18),
         (text(f"m = MatMul(z, v) x = Add(m, bias) {GATE} q = Neg(m)", ", float q"), 18),
     ],
-    ids=["Gelu is there", "x is used", "V is used", "W is used", "no product", "below zero", "the product is used"],
+    ids=[
+        "Gelu is there",
+        "x is used",
+        "a term is used",
+        "the sum is used",
+        "V is used",
+        "W is used",
+        "no product",
+        "below zero",
+        "the product is used",
+    ],
 )
 def test_it_is_left(source: str, opset: int) -> None:
     assert rewrite(source, "fuse.activation.cubic", opset).fired == []

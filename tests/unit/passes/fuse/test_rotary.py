@@ -40,13 +40,23 @@ def test_the_second_half_may_be_negated() -> None:
     [
         text("w = Neg(a)", more=", float w"),
         text("w = Exp(sin)", more=", float w"),
+        text("v = Sin(a) w = Exp(v)", more=", float w"),
         text("w = Exp(qr)", more=", float w"),
         text(angles="a = Mul(t, one) b = Add(a, c) cos = Cos(b) sin = Sin(b)"),
         text(angles="b = Mul(t, one) a = Mul(b, one) cos = Cos(a) sin = Sin(a)"),
         text().replace("(qn, q1)", "(q1, qn)"),
         text().replace("kn = Neg(k2)", "kn = Abs(k2)"),
     ],
-    ids=["angles", "sine", "rotated", "no product", "one factor for all", "different halves", "one without"],
+    ids=[
+        "angles",
+        "sine",
+        "another sine",
+        "rotated",
+        "no product",
+        "one factor for all",
+        "different halves",
+        "one without",
+    ],
 )
 def test_what_is_used_elsewhere_stays(source: str) -> None:
     assert rewrite(source, "fuse.rotary").fired == []

@@ -106,6 +106,7 @@ def test_dims_that_come_before_an_expand() -> None:
     [
         ("f = ConstantOfShape(s) y = Add(f, half)", True),
         ("f = ConstantOfShape(s) g = Sub(single, f) h = Cast<to = 6>(g) y = Cast<to = 1>(h)", True),
+        ("f = ConstantOfShape(s) g = Cast<to = 8>(f) y = Cast<to = 1>(g)", False),
         ("f = ConstantOfShape(s) y = Add(f, list)", False),
         ("f = ConstantOfShape(s) y = Add(f, list0)", False),
     ],
